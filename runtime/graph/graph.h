@@ -16,12 +16,7 @@ typedef struct ox_model ox_model;
 
 enum { OX_ABSENT = -1 }; /* an optional input or output that is not there */
 
-typedef enum ox_attr_kind { /* values are ONNX's AttributeProto.AttributeType */
-    OX_ATTR_FLOAT = 1, OX_ATTR_INT, OX_ATTR_STRING, OX_ATTR_TENSOR, OX_ATTR_GRAPH, OX_ATTR_FLOATS,
-    OX_ATTR_INTS, OX_ATTR_STRINGS, OX_ATTR_TENSORS, OX_ATTR_GRAPHS, OX_ATTR_SPARSE, OX_ATTR_SPARSES,
-    OX_ATTR_TYPE, OX_ATTR_TYPES,
-} ox_attr_kind;
-
+/* Attribute kinds (ox_attr_kind) are those of proto/schema.h. */
 typedef struct ox_attr {
     const char  *name;
     ox_attr_kind kind;
@@ -73,6 +68,7 @@ struct ox_graph {
     int        *out;     int n_out;
     int        *overridable; int n_overridable; /* inputs that have an initializer */
     ox_capture *capture; size_t n_capture, cap_capture;
+    struct ox_plan *plans;    /* a session's, newest first */
 };
 
 typedef struct ox_opset { const char *domain; int version; } ox_opset;
