@@ -2,8 +2,8 @@
  *
  * The tables are schema.def and removed.def.  A row is parsed when somebody first asks for it,
  * once, into static memory: the pointers returned here never go stale, nothing allocates, nothing
- * fails for want of memory, and any thread may call anything.  "" and "ai.onnx" (and NULL) are the same
- * domain; rows say "ai.onnx". */
+ * fails for want of memory, and any thread may call anything.  "" and "ai.onnx" (and NULL) are the
+ * same domain; rows say "ai.onnx". */
 #ifndef OX_PROTO_SCHEMA_H
 #define OX_PROTO_SCHEMA_H
 
