@@ -356,7 +356,7 @@ def check(made):
     for what, a, b in zip(('message', 'enum'), ours, theirs):
         out += compare_tables(what, a, b)
 
-    rows = re.findall(r'^DTYPE\((\w+), (\w+), (\d+), \d+\)$', read('dtypes.def'), re.M)
+    rows = re.findall(r'^DTYPE\((\w+), (\w+), (\d+)\)$', read('dtypes.def'), re.M)
     onnx_types = {n: v for n, v in TensorProto.DataType.items() if v}
     out += compare_tables('dtype', {'': {n: int(v) for _, n, v in rows}}, {'': onnx_types})
     out += ['dtypes.def: %s should be spelled %s' % (s, spell(n.lower()))

@@ -35,7 +35,7 @@ static const struct {
 };
 #undef TYPESET
 
-#define DTYPE(name, onnx, number, bits) {#name, number},
+#define DTYPE(name, onnx, number) {#name, number},
 static const struct {
     const char *name;
     int number;

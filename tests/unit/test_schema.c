@@ -290,6 +290,20 @@ START_TEST(removed_operators)
 }
 END_TEST
 
+START_TEST(dtypes_agree_with_the_runtime)
+{
+    static const char *const onnx[64] = {
+#define DTYPE(name, onnx, number) [number] = #name,
+#include "proto/dtypes.def"
+#undef DTYPE
+    };
+#define DTYPE(id, number, name, memory, file_bits, class, numpy)                                   \
+    ck_assert_str_eq(onnx[number], name);
+#include "runtime/tensor/dtype.def"
+#undef DTYPE
+}
+END_TEST
+
 static void *find_everything(void *unused)
 {
     for (size_t i = ox_schema_count(); i-- > 0;)
@@ -326,6 +340,7 @@ Suite *suite_schema(void)
     tcase_add_test(c, lists_and_floats);
     tcase_add_test(c, tree_ensemble);
     tcase_add_test(c, removed_operators);
+    tcase_add_test(c, dtypes_agree_with_the_runtime);
     suite_add_tcase(s, c);
     return s;
 }
