@@ -43,13 +43,40 @@ double ox_dtype_roundoff(ox_dtype t);
 double ox_dtype_tiny(ox_dtype t);
 double ox_dtype_huge(ox_dtype t);
 
-/* n elements of float, int, uint or bool type to and from double / int64.  Floats round to nearest
- * even, saturating for none but the types without infinity; integers wrap from int64. */
+/* n elements of float, int, uint or bool type to and from double / float / int64.
+ *
+ * To a float type: rounded once, to nearest even, from whatever the source holds.  Past the largest
+ * value f64, f32, f16 and bf16 give infinity; the f8 kinds and f4 saturate (ONNX's Cast with its
+ * default attributes; f8e8m0 rounds up).  NaN to f4 gives -0, which has no NaN.
+ * To an integer type from float: towards zero.  What ONNX leaves undefined is what x86-64 does:
+ * i64, u64 and u32 go through 64 bits, the smaller ones through 32, and NaN or a value outside those
+ * gives their most negative number; then the low bits are kept.
+ * To an integer type from int64: the low bits are kept (i4, i2: then sign-extended).
+ * To bool: everything but zero is 1, NaN too. */
 void ox_to_f64(double *to, const void *from, ox_dtype t, size_t n);
 void ox_from_f64(void *to, const double *from, ox_dtype t, size_t n);
 void ox_to_f32(float *to, const void *from, ox_dtype t, size_t n);
 void ox_from_f32(void *to, const float *from, ox_dtype t, size_t n);
 void ox_to_i64(int64_t *to, const void *from, ox_dtype t, size_t n);   /* u64 keeps its bits */
-void ox_from_i64(void *to, const int64_t *from, ox_dtype t, size_t n);
+void ox_from_i64(void *to, const int64_t *from, ox_dtype t, size_t n); /* not for u64 sources > 2^63 */
+
+/* The same between any two of those types: ONNX's Cast with its default attributes. */
+void ox_convert(void *to, ox_dtype to_type, const void *from, ox_dtype from_type, size_t n);
+bool ox_dtype_converts(ox_dtype t); /* float, int, uint or bool: may be given to the above */
+
+/* One element of the four f8 types with sign; saturate = false is Cast's `saturate` attribute. */
+uint8_t ox_f8_from_f32(float x, ox_dtype t, bool saturate);
+float   ox_f8_to_f32(uint8_t code, ox_dtype t); /* f8e8m0 and f4e2m1 too */
+uint8_t ox_f4_from_f32(float x);
+
+/* f8e8m0 holds powers of two: 2^(code - 127), 255 is NaN.  Cast's `round_mode`: to the power of two
+ * above, below or nearest (by distance, ties up).  The sign is dropped.  With saturate, infinity
+ * and what is too large give 2^127, what is too small, 0 included, 2^-127; without, NaN. */
+typedef enum ox_round { OX_ROUND_UP, OX_ROUND_DOWN, OX_ROUND_NEAREST } ox_round;
+uint8_t ox_f8e8m0_from_f32(float x, ox_round mode, bool saturate);
+
+/* x rounded to odd: exact, or the neighbour whose last bit is 1.  Rounding the result again to a type
+ * at least two bits narrower gives what rounding x once would have given. */
+float ox_f64_to_f32_odd(double x);
 
 #endif

@@ -17,12 +17,22 @@ void    ox_buf_unref(ox_buf *b);         /* NULL is legal */
 void   *ox_buf_data(ox_buf *b);
 size_t  ox_buf_size(const ox_buf *b);
 bool    ox_buf_unique(const ox_buf *b);  /* one reference only: may be overwritten */
+/* Whether string elements in b point into b itself (or to bytes that live as long).  Without it they
+ * are borrowed, and ox_tensor_keep copies instead of sharing.  Set before the buffer is shared. */
+void    ox_buf_set_owns_strings(ox_buf *b);
+bool    ox_buf_owns_strings(const ox_buf *b);
 
 /* Bytes live in all buffers now and at most so far; a cap of 0 means none (`--max-memory`). */
 void   ox_buf_cap(size_t n_bytes);
 size_t ox_buf_capacity_left(void);
 size_t ox_buf_live(void);
 size_t ox_buf_peak(void);
+/* Counts memory held elsewhere (slabs, sequences) as if it were a buffer; false: over the cap. */
+bool   ox_buf_charge(size_t n_bytes) OX_MUST_CHECK;
+void   ox_buf_uncharge(size_t n_bytes);
+void   ox_buf_reset_peak(void); /* peak = live */
+/* Out of memory, or the cap: which of the two refused n_bytes. */
+ox_code ox_buf_fail(size_t n_bytes, ox_error *err);
 
 /* A dense tensor in C order.  dim[i] < 0 only during shape inference (see op.h). */
 typedef struct ox_tensor {
@@ -55,10 +65,12 @@ bool    ox_shape_known(const ox_tensor *t);  /* rank and every dim */
 /* "[1,3,224,224]", "[]" for a scalar; negative dims print as "?".  Returns buf. */
 char *ox_shape_text(char *buf, size_t n_buf, const ox_tensor *t);
 
-/* t gets dtype, shape and a fresh buffer (string tensors are zeroed).  Checks the size. */
+/* t gets dtype, shape and a fresh buffer, whose elements are zero only for strings.  Checks the size.
+ * A tensor without elements gets a buffer too.  t is overwritten, not released; empty on failure. */
 ox_code ox_tensor_alloc(ox_tensor *t, ox_dtype dtype, int rank, const int64_t *dim, ox_error *err)
     OX_MUST_CHECK;
-/* to becomes a second view of from's buffer; borrowed data is deep-copied, strings too. */
+/* to becomes a second view of from's buffer; borrowed data is deep-copied, strings too.  In all three,
+ * to is overwritten, not released, may be from itself only in keep, and is empty on failure. */
 ox_code ox_tensor_keep(ox_tensor *to, const ox_tensor *from, ox_error *err) OX_MUST_CHECK;
 /* A deep copy that depends on nothing else: strings are moved into the new buffer. */
 ox_code ox_tensor_clone(ox_tensor *to, const ox_tensor *from, ox_error *err) OX_MUST_CHECK;

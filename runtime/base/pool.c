@@ -1,0 +1,337 @@
+/* The thread pool.
+ *
+ * A job is a count of blocks still to claim (`remaining`) and of blocks not yet finished (`pending`).
+ * A thread claims a block by decrementing `remaining`; only a result above zero entitles it to read
+ * the job, and the job cannot change before that block is finished, so the job itself needs no lock.
+ * A decrement that comes late finds zero (and leaves a harmless negative number, which the next job
+ * overwrites) or claims a block of the next job, which is just as good.
+ *
+ * Idle workers spin for a moment and then sleep on the word `wake`; the caller does the same on
+ * `done`.  The sleeper announces itself before it sleeps and the waker changes the word before it
+ * looks for sleepers, both sequentially consistent, so one of the two always notices the other. */
+#include "runtime/base/pool.h"
+#include "runtime/base/log.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#if defined(__linux__)
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#endif
+
+enum {
+    LINE = 128, /* two cache lines: neighbours are prefetched in pairs */
+    SPIN_NS = 40000,
+    MAX_THREADS = 1024,
+};
+
+/* A word to sleep on. */
+typedef struct word {
+    _Alignas(LINE) _Atomic uint32_t value;
+    _Atomic int sleepers;
+#if !defined(__linux__)
+    pthread_mutex_t mutex;
+    pthread_cond_t  cond;
+#endif
+} word;
+
+typedef struct worker {
+    ox_pool  *pool;
+    int       index;
+    pthread_t thread;
+} worker;
+
+struct ox_pool {
+    /* the job: written by the client that holds `client` */
+    ox_block_fn *fn;
+    void        *ctx;
+    int64_t      n_blocks;
+    _Alignas(LINE) _Atomic int64_t remaining;
+    _Alignas(LINE) _Atomic int64_t pending;
+    word wake, done;
+    _Alignas(LINE) pthread_mutex_t client; /* held for one job */
+    _Atomic bool stop;
+    int          n_threads; /* with the caller */
+    int          spin_ns;
+    worker      *workers; /* n_threads - 1 of them */
+};
+
+/* The pool whose block this thread runs, and as which worker. */
+static _Thread_local const ox_pool *inside;
+static _Thread_local int            inside_worker;
+
+/* ---- sleeping ---- */
+
+#if defined(__linux__)
+static bool word_init(word *w)
+{
+    atomic_init(&w->value, 0);
+    atomic_init(&w->sleepers, 0);
+    return true;
+}
+static void word_release(word *w) { (void)w; }
+
+static void word_sleep(word *w, uint32_t seen)
+{
+    syscall(SYS_futex, &w->value, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
+}
+static void word_rouse(word *w, int n) { syscall(SYS_futex, &w->value, FUTEX_WAKE_PRIVATE, n, NULL, NULL, 0); }
+#else
+static bool word_init(word *w)
+{
+    atomic_init(&w->value, 0);
+    atomic_init(&w->sleepers, 0);
+    if (pthread_mutex_init(&w->mutex, NULL))
+        return false;
+    if (pthread_cond_init(&w->cond, NULL) == 0)
+        return true;
+    pthread_mutex_destroy(&w->mutex);
+    return false;
+}
+static void word_release(word *w)
+{
+    pthread_cond_destroy(&w->cond);
+    pthread_mutex_destroy(&w->mutex);
+}
+static void word_sleep(word *w, uint32_t seen)
+{
+    pthread_mutex_lock(&w->mutex);
+    if (atomic_load(&w->value) == seen)
+        pthread_cond_wait(&w->cond, &w->mutex);
+    pthread_mutex_unlock(&w->mutex);
+}
+static void word_rouse(word *w, int n)
+{
+    pthread_mutex_lock(&w->mutex); /* a sleeper is either before its check or in the wait */
+    pthread_mutex_unlock(&w->mutex);
+    if (n == 1)
+        pthread_cond_signal(&w->cond);
+    else
+        pthread_cond_broadcast(&w->cond);
+}
+#endif
+
+/* Sleeps unless the word has left `seen`; may return early. */
+static void word_wait(word *w, uint32_t seen)
+{
+    atomic_fetch_add(&w->sleepers, 1);
+    if (atomic_load(&w->value) == seen)
+        word_sleep(w, seen);
+    atomic_fetch_sub(&w->sleepers, 1);
+}
+
+/* Changes the word; of `n_workers` potential sleepers, wakes as many as it takes for `n` to be up. */
+static void word_signal(word *w, int n, int n_workers)
+{
+    atomic_fetch_add(&w->value, 1);
+    int asleep = atomic_load(&w->sleepers), up = n_workers - asleep;
+    if (asleep > 0 && n > up)
+        word_rouse(w, n - up);
+}
+
+/* ---- spinning ---- */
+
+static inline void relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("isb" ::: "memory"); /* `yield` is no pause on most cores */
+#endif
+}
+
+/* Waits a while for the counter to become positive (workers) or zero (the caller). */
+static bool spin_until(const _Atomic int64_t *count, bool zero, int spin_ns)
+{
+    int64_t end = 0;
+    for (int i = 0;; i++) {
+        int64_t v = atomic_load_explicit(count, memory_order_acquire);
+        if (zero ? v == 0 : v > 0)
+            return true;
+        if (i % 16 == 0) {
+            int64_t now = ox_clock_ns();
+            end = end ? end : now + spin_ns;
+            if (now >= end)
+                return false;
+        }
+        relax();
+    }
+}
+
+/* ---- working ---- */
+
+/* Runs blocks until none is left to claim. */
+static void work(ox_pool *p, int index)
+{
+    int64_t finished = 0;
+    while (atomic_load_explicit(&p->remaining, memory_order_relaxed) > 0) {
+        int64_t left = atomic_fetch_sub_explicit(&p->remaining, 1, memory_order_acq_rel);
+        if (left <= 0)
+            break;
+        p->fn(p->ctx, p->n_blocks - left, index);
+        finished++;
+    }
+    if (finished && atomic_fetch_sub_explicit(&p->pending, finished, memory_order_acq_rel) == finished &&
+        index != 0)
+        word_signal(&p->done, 1, 1);
+}
+
+static void *worker_main(void *arg)
+{
+    worker *w = arg;
+    ox_pool *p = w->pool;
+    inside = p;
+    inside_worker = w->index;
+    while (!atomic_load(&p->stop)) {
+        uint32_t seen = atomic_load(&p->wake.value);
+        if (atomic_load(&p->remaining) > 0)
+            work(p, w->index);
+        else if (!atomic_load(&p->stop) && !spin_until(&p->remaining, false, p->spin_ns))
+            word_wait(&p->wake, seen);
+    }
+    return NULL;
+}
+
+static void run_serial(int64_t n_blocks, ox_block_fn *fn, void *ctx, int index)
+{
+    for (int64_t i = 0; i < n_blocks; i++)
+        fn(ctx, i, index);
+}
+
+static void wait_done(ox_pool *p)
+{
+    if (spin_until(&p->pending, true, p->spin_ns))
+        return;
+    for (;;) {
+        uint32_t seen = atomic_load(&p->done.value);
+        if (atomic_load_explicit(&p->pending, memory_order_acquire) == 0)
+            return;
+        word_wait(&p->done, seen);
+    }
+}
+
+void ox_pool_run(ox_pool *p, int64_t n_blocks, ox_block_fn *fn, void *ctx)
+{
+    if (n_blocks <= 0)
+        return;
+    if (inside) { /* a worker index below this pool's count, even if the block is another pool's */
+        run_serial(n_blocks, fn, ctx, inside_worker % ox_pool_threads(p));
+        return;
+    }
+    if (n_blocks == 1 || ox_pool_threads(p) == 1 || pthread_mutex_trylock(&p->client) != 0) {
+        run_serial(n_blocks, fn, ctx, 0);
+        return;
+    }
+    p->fn = fn;
+    p->ctx = ctx;
+    p->n_blocks = n_blocks;
+    atomic_store_explicit(&p->pending, n_blocks, memory_order_relaxed);
+    atomic_store_explicit(&p->remaining, n_blocks, memory_order_release);
+    int n_workers = p->n_threads - 1;
+    word_signal(&p->wake, (int)OX_MIN(n_blocks - 1, n_workers), n_workers);
+    inside = p;
+    inside_worker = 0;
+    work(p, 0);
+    inside = NULL;
+    wait_done(p);
+    pthread_mutex_unlock(&p->client);
+}
+
+/* ---- life ---- */
+
+/* CPUs this process may run on: spinning makes sense only if each thread has its own. */
+static int usable_cpus(void)
+{
+#if defined(__linux__)
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof(set), &set) == 0)
+        return CPU_COUNT(&set);
+#endif
+    return (int)sysconf(_SC_NPROCESSORS_ONLN);
+}
+
+/* Signals are for the host program's threads. */
+static int start_worker(worker *w)
+{
+    enum { STACK = 4 << 20 };
+    sigset_t every, before;
+    pthread_attr_t attr;
+    int rc = pthread_attr_init(&attr);
+    if (rc)
+        return rc;
+    pthread_attr_setstacksize(&attr, STACK);
+    sigfillset(&every);
+    pthread_sigmask(SIG_SETMASK, &every, &before);
+    rc = pthread_create(&w->thread, &attr, worker_main, w);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attr);
+    return rc;
+}
+
+static ox_pool *pool_alloc(int n_threads)
+{
+    void *memory;
+    if (posix_memalign(&memory, LINE, sizeof(ox_pool)))
+        return NULL;
+    ox_pool *p = memory;
+    memset(p, 0, sizeof(*p));
+    p->workers = calloc((size_t)n_threads, sizeof(*p->workers));
+    if (!p->workers || pthread_mutex_init(&p->client, NULL))
+        goto no_mutex;
+    if (!word_init(&p->wake))
+        goto no_wake;
+    if (!word_init(&p->done))
+        goto no_done;
+    p->n_threads = 1;
+    p->spin_ns = n_threads <= usable_cpus() ? SPIN_NS : 0;
+    return p;
+no_done:
+    word_release(&p->wake);
+no_wake:
+    pthread_mutex_destroy(&p->client);
+no_mutex:
+    free(p->workers);
+    free(p);
+    return NULL;
+}
+
+ox_pool *ox_pool_create(int n_threads)
+{
+    n_threads = OX_MAX(1, OX_MIN(n_threads, MAX_THREADS));
+    ox_pool *p = pool_alloc(n_threads);
+    for (int i = 1; p && i < n_threads; i++) {
+        worker *w = &p->workers[i - 1];
+        *w = (worker){ .pool = p, .index = i };
+        int rc = start_worker(w);
+        if (rc) {
+            ox_log("%d of %d threads: %s", i, n_threads, strerror(rc));
+            break;
+        }
+        p->n_threads = i + 1;
+    }
+    return p;
+}
+
+void ox_pool_destroy(ox_pool *p)
+{
+    if (!p)
+        return;
+    int n_workers = p->n_threads - 1;
+    atomic_store(&p->stop, true);
+    word_signal(&p->wake, n_workers, n_workers);
+    for (int i = 0; i < n_workers; i++)
+        pthread_join(p->workers[i].thread, NULL);
+    word_release(&p->done);
+    word_release(&p->wake);
+    pthread_mutex_destroy(&p->client);
+    free(p->workers);
+    free(p);
+}
+
+int ox_pool_threads(const ox_pool *p) { return p ? p->n_threads : 1; }
