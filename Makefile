@@ -52,6 +52,7 @@ SCALAR  := $(wildcard kernels/*/scalar.c)
 CLI     := $(wildcard cli/*.c)
 UNIT    := $(wildcard tests/unit/*.c)
 KCHECK  := $(wildcard tests/kerncheck/*.c)
+ACCURACY := $(wildcard tests/accuracy/*.c)
 obj     = $(patsubst %.c,$(B)/%.o,$(1))
 LIB_OBJ := $(call obj,$(SRC) $(ISA_SRC)) $(foreach l,$(AGAIN),$(SCALAR:%.c=$(B)/%.$(l).o)) $(B)/gen/onnx.pb-c.o
 PBH     := $(B)/gen/onnx.pb-c.h
@@ -84,11 +85,16 @@ $(B)/gen/suites.def: $(UNIT)
 $(B)/tests/unit/main.o: $(B)/gen/suites.def
 $(B)/unit: $(call obj,$(UNIT)) $(B)/libonnxrun.a ; $(call quiet,LD,$@)$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(shell $(PKG) --libs check) -Wl,--as-needed $(PKGLIBS) $(LIBS)
 $(B)/kerncheck: $(call obj,$(KCHECK)) $(B)/libonnxrun.a ; $(call quiet,LD,$@)$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -Wl,--as-needed $(PKGLIBS) $(LIBS)
+$(B)/accuracy: $(call obj,$(ACCURACY)) $(B)/libonnxrun.a ; $(call quiet,LD,$@)$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LIBS)
 unit: build/unit ## unit tests
 	build/unit
 kerncheck: build/kerncheck ## every micro-kernel against the float64 oracle
 	build/kerncheck
+accuracy: build/accuracy ## maximum error of the elementary functions over all floats (takes an hour)
+	build/accuracy
+accuracy-quick: build/accuracy ## the same for every 4093rd float (seconds)
+	build/accuracy --stride=4093
 
 clean: ; rm -rf build
-.PHONY: all help unit kerncheck clean
+.PHONY: all help unit kerncheck accuracy accuracy-quick clean
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
