@@ -86,7 +86,6 @@ struct ox_model {
     int         n_function;   /* model-local functions inlined at load */
     const char **symbol; size_t n_symbol, cap_symbol; /* symbol k is dim value -2 - k */
     struct ox_mapping *mapping; /* files that weights point into; unmapped last */
-    struct ox_pack    *packs;   /* rearranged weights, see ox_packed */
     size_t      n_bytes;      /* of the file and its external data */
 };
 

@@ -1,0 +1,56 @@
+/* What the executor's own files share. */
+#ifndef OX_EXEC_INTERNAL_H
+#define OX_EXEC_INTERNAL_H
+
+#include "runtime/plan/plan.h"
+
+/* Scratch: a stack of blocks; nodes nest (If runs nodes), so each releases down to its own mark. */
+typedef struct ox_chunk {
+    struct ox_chunk *below;
+    ox_buf          *buf;
+    size_t           used, size;
+} ox_chunk;
+typedef struct ox_mark { ox_chunk *chunk; size_t used; } ox_mark;
+
+struct ox_session {
+    ox_model      *model;
+    ox_options     options;
+    ox_arena      *arena;      /* the session's copy of the graph, converted constants */
+    ox_arena      *strings;    /* string elements made by a run; reset when the next one starts */
+    ox_pool       *pool;
+    ox_graph      *graph;
+    int           *out;  int n_out;   /* value numbers: graph outputs, then extra */
+    int           *in;   int n_in;
+    ox_plan       *current;
+    ox_chunk      *scratch;
+    size_t         scratch_peak;
+    uint64_t       random;     /* state of the seed generator */
+    bool           profiling;
+    ox_node_profile *profiles; size_t n_profile, cap_profile;
+    ox_observe_fn *observe;
+    void          *observe_ctx;
+    struct ox_pack *packs;     /* rearranged weights (ox_packed) */
+    struct ox_widened_const *wide_const; /* constants converted for --precision f64 */
+};
+
+/* 64-byte aligned; NULL when out of memory or over the cap. */
+void   *ox_session_scratch(ox_session *s, size_t n_bytes);
+ox_mark ox_session_mark(ox_session *s);
+void    ox_session_release(ox_session *s, ox_mark mark);
+
+/* Runs a plan whose input slots are filled. */
+ox_code ox_plan_run(ox_plan *p, ox_error *err) OX_MUST_CHECK;
+/* Drops everything the last run left in slots that own memory. */
+void ox_plan_clear(ox_plan *p);
+
+/* An independent copy of a graph and its subgraphs; constants are shared. */
+ox_graph *ox_graph_clone(ox_arena *a, const ox_graph *g, ox_graph *parent);
+/* Runs opt/passes.def over g and its subgraphs. */
+ox_code ox_optimize(ox_session *s, ox_graph *g, ox_error *err) OX_MUST_CHECK;
+/* c, or its double twin under --precision f64; NULL: out of memory. */
+const ox_tensor *ox_session_constant(ox_session *s, const ox_tensor *c, ox_error *err);
+
+void ox_packs_release(ox_session *s);
+void ox_error_node(ox_error *err, const ox_node *n);
+
+#endif
