@@ -196,6 +196,7 @@ enum {
     OX_IMPURE = 1 << 4,     /* result not a function of the inputs: never folded (Random*) */
     OX_NO_WIDEN = 1 << 5,
     OX_CONTROL = 1 << 6,    /* has graph attributes */
+    OX_SHAPE_ONLY = 1 << 7, /* reads its inputs' shapes, never their elements (Shape, Size) */
 };
 enum { /* ox_op.key */
     OX_KEY_IN0 = 0,  /* the default; OX_KEY_IN0 + i for input i */

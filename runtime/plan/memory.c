@@ -1,0 +1,154 @@
+/* Where activations lie: offsets in one slab.
+ *
+ * Each value needs its bytes from the step that makes it to the last step that reads it or one of
+ * its views.  In-place steps continue their input's block.  Blocks are placed largest first at the
+ * lowest offset that is free for their whole life (Pisarchyk & Lee 2020, "Efficient memory management
+ * for deep neural net inference", greedy by size). */
+#include "runtime/exec/internal.h"
+
+#include <stdlib.h>
+
+enum { ALIGN = 64 };
+
+typedef struct block {
+    int    root;
+    int    first, last;
+    size_t bytes, offset;
+} block;
+
+static int root_of(const ox_plan *p, int v)
+{
+    while (p->slot[v].root != v)
+        v = p->slot[v].root;
+    return v;
+}
+
+/* An output may take over an input's block if nobody reads that input (or a view of it) later. */
+static void merge_in_place(ox_plan *p, const ox_step *t, int at)
+{
+    const ox_node *n = t->frame.node;
+    if (!t->is_static || t->is_view || t->wide || n->n_out < 1 || n->out[0] < 0)
+        return;
+    ox_slot *out = &p->slot[n->out[0]];
+    if (out->place != OX_PLACE_SLAB)
+        return;
+    for (int i = 0; i < 2 && i < n->n_in; i++) {
+        if (!(t->run.op->flags & (OX_INPLACE0 << i)) || n->in[i] < 0)
+            continue;
+        int root = root_of(p, n->in[i]);
+        ox_slot *in = &p->slot[root];
+        if (in->place != OX_PLACE_SLAB || in->last != at || in->bytes != out->bytes || root == n->out[0])
+            continue;
+        int other = i == 0 && n->n_in > 1 && n->in[1] >= 0 ? root_of(p, n->in[1]) : -1;
+        if (other == root && p->slot[n->in[0]].bytes != p->slot[n->in[1]].bytes)
+            continue; /* the same memory read under another broadcast */
+        out->root = root;
+        in->last = OX_MAX(in->last, out->last);
+        return;
+    }
+}
+
+/* Largest first; among equals the earlier, so that the result never depends on qsort. */
+static int by_size(const void *va, const void *vb)
+{
+    const block *a = va, *b = vb;
+    if (a->bytes != b->bytes)
+        return a->bytes < b->bytes ? 1 : -1;
+    return a->first != b->first ? (a->first > b->first) - (a->first < b->first)
+                                : (a->root > b->root) - (a->root < b->root);
+}
+
+static int by_offset(const void *va, const void *vb)
+{
+    const block *const *a = va, *const *b = vb;
+    return ((*a)->offset > (*b)->offset) - ((*a)->offset < (*b)->offset);
+}
+
+/* Lowest gap among the placed blocks whose lives overlap b's. */
+static void place(block *b, block *placed, size_t n, block **busy)
+{
+    size_t n_busy = 0, at = 0;
+    for (size_t i = 0; i < n; i++)
+        if (placed[i].first <= b->last && b->first <= placed[i].last)
+            busy[n_busy++] = &placed[i];
+    qsort(busy, n_busy, sizeof(*busy), by_offset);
+    for (size_t i = 0; i < n_busy; i++) {
+        if (busy[i]->offset >= at + b->bytes)
+            break;
+        at = OX_MAX(at, busy[i]->offset + busy[i]->bytes);
+    }
+    b->offset = at;
+}
+
+static size_t live_bound(const ox_plan *p, const block *b, size_t n)
+{
+    int64_t *change = calloc(p->n_step + 2, sizeof(*change)), live = 0, most = 0;
+    if (!change)
+        return 0;
+    for (size_t i = 0; i < n; i++) {
+        change[b[i].first] += (int64_t)b[i].bytes;
+        change[b[i].last + 1] -= (int64_t)b[i].bytes;
+    }
+    for (size_t i = 0; i <= p->n_step; i++) {
+        live += change[i];
+        most = OX_MAX(most, live);
+    }
+    free(change);
+    return (size_t)most;
+}
+
+static void find_lives(ox_plan *p)
+{
+    bool keep = p->session->options.keep_all;
+    int end = (int)p->n_step - 1;
+    for (size_t i = 0; i < p->graph->n_value; i++)
+        p->slot[i].last = p->slot[i].first;
+    for (int k = 0; k <= end; k++) {
+        const ox_node *n = p->step[k].frame.node;
+        for (int i = 0; i < n->n_in; i++)
+            if (n->in[i] >= 0)
+                p->slot[root_of(p, n->in[i])].last = k;
+    }
+    for (size_t i = 0; i < p->graph->n_value; i++)
+        if (keep || p->graph->value[i].is_output)
+            p->slot[root_of(p, (int)i)].last = end;
+    for (int k = 0; k <= end && !keep && p->session->options.optimize > 0; k++)
+        merge_in_place(p, &p->step[k], k);
+}
+
+ox_code ox_plan_memory(ox_plan *p, ox_error *err)
+{
+    size_t n_value = p->graph->n_value, n = 0, top = 0;
+    find_lives(p);
+    block *b = malloc(OX_MAX(n_value, 1) * sizeof(*b));
+    block **busy = malloc(OX_MAX(n_value, 1) * sizeof(*busy));
+    if (!b || !busy) {
+        free(b);
+        free(busy);
+        return OX_FAIL(err, OX_E_NOMEM, "out of memory");
+    }
+    for (size_t i = 0; i < n_value; i++) {
+        ox_slot *s = &p->slot[i];
+        if (s->place == OX_PLACE_SLAB && s->root == (int)i)
+            b[n++] = (block){ (int)i, s->first, s->last, s->bytes, 0 };
+    }
+    qsort(b, n, sizeof(*b), by_size);
+    for (size_t i = 0; i < n; i++) {
+        place(&b[i], b, i, busy);
+        p->slot[b[i].root].offset = b[i].offset;
+        top = OX_MAX(top, b[i].offset + b[i].bytes);
+    }
+    p->memory.slab = top;
+    p->memory.live_bound = live_bound(p, b, n);
+    free(busy);
+    free(b);
+    if (top && !(p->slab = ox_buf_create(top)))
+        return OX_FAIL(err, OX_E_LIMIT, "activations need %zu bytes, more than --max-memory or the "
+                       "machine allows", top);
+    for (size_t i = 0; i < n_value; i++) {
+        ox_slot *s = &p->slot[i];
+        if (s->place == OX_PLACE_SLAB && s->bytes)
+            s->v.t.data = (char *)ox_buf_data(p->slab) + p->slot[root_of(p, (int)i)].offset;
+    }
+    return OX_OK;
+}

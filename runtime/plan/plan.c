@@ -1,0 +1,480 @@
+/* Making a plan: types and shapes, folding, kernels, states, memory. */
+#include "runtime/exec/internal.h"
+
+#include <string.h>
+
+enum { FOLD_BYTES = 1 << 16, MAX_PLANS = 8, MAX_SUBPLANS = 4 };
+
+/* ---- steps ---- */
+static void *take(ox_plan *p, size_t n, size_t size)
+{
+    return ox_arena_array(p->arena, OX_MAX(n, 1), size);
+}
+
+static bool step_init(ox_plan *p, ox_step *t, const ox_node *n)
+{
+    size_t n_in = (size_t)n->n_in, n_out = (size_t)n->n_out;
+    t->frame = (struct ox_frame){ p, n, t };
+    t->in = take(p, n_in, sizeof(*t->in));
+    t->vin = take(p, n_in, sizeof(*t->vin));
+    t->tin = take(p, n_in, sizeof(*t->tin));
+    t->out = take(p, n_out, sizeof(*t->out));
+    t->vout = take(p, n_out, sizeof(*t->vout));
+    t->tout = take(p, n_out, sizeof(*t->tout));
+    if (!t->in || !t->vin || !t->tin || !t->out || !t->vout || !t->tout)
+        return false;
+    ox_session *s = p->session;
+    t->run = (ox_run){
+        .op = n->op, .opset = n->opset, .since = n->schema ? n->schema->since : n->op->since,
+        .n_in = n->n_in, .n_out = n->n_out, .in = t->in, .out = t->out, .vin = t->vin,
+        .vout = t->vout, .tin = t->tin, .tout = t->tout, .pool = s->pool, .f64 = s->options.f64,
+        .optimize = s->options.optimize, .frame = &t->frame,
+    };
+    for (int i = 0; i < n->n_in; i++) {
+        if (n->in[i] < 0)
+            continue;
+        ox_slot *slot = &p->slot[n->in[i]];
+        t->vin[i] = &slot->v;
+        t->tin[i] = &slot->type;
+        if (slot->fixed && i < 64)
+            t->run.in_const |= (uint64_t)1 << i;
+    }
+    for (int i = 0; i < n->n_out; i++) {
+        if (n->out[i] < 0)
+            continue;
+        ox_slot *slot = &p->slot[n->out[i]];
+        t->vout[i] = &slot->v;
+        t->tout[i] = &slot->type;
+        t->out[i] = &slot->v.t;
+    }
+    t->profile.node = n;
+    return true;
+}
+
+/* ---- values ---- */
+static void slot_set_type(ox_slot *s, const ox_type *type)
+{
+    s->type = *type;
+    s->v.t.dtype = type->dtype;
+    s->v.t.rank = type->rank;
+    memcpy(s->v.t.dim, type->dim, sizeof(type->dim));
+    s->v.kind = type->kind;
+}
+
+static void type_of_tensor(ox_type *type, const ox_tensor *t)
+{
+    *type = (ox_type){ .kind = OX_TENSOR, .dtype = t->dtype, .rank = t->rank };
+    memcpy(type->dim, t->dim, sizeof(type->dim));
+}
+
+static void slot_constant(ox_slot *s, const ox_tensor *c, bool fixed)
+{
+    s->v.kind = OX_TENSOR;
+    s->v.t = *c;
+    s->v.t.buf = NULL; /* borrowed: the model or the session owns it */
+    type_of_tensor(&s->type, c);
+    s->place = OX_PLACE_CONST;
+    s->fixed = fixed;
+}
+
+/* Slots of inputs, captures and constants. */
+static ox_code seed_slots(ox_plan *p, ox_error *err)
+{
+    const ox_graph *g = p->graph;
+    for (size_t i = 0; i < g->n_value; i++) {
+        ox_slot *s = &p->slot[i];
+        s->root = (int)i;
+        s->type.rank = s->v.t.rank = -1;
+        s->first = 0;
+        if (g->value[i].constant) {
+            const ox_tensor *c = ox_session_constant(p->session, g->value[i].constant, err);
+            if (!c)
+                return OX_FAIL(err, OX_E_NOMEM, "out of memory");
+            slot_constant(s, c, true);
+        } else if (g->value[i].constant_value) {
+            s->v = *g->value[i].constant_value;
+            s->type = g->value[i].type;
+            s->place = OX_PLACE_CONST;
+        }
+    }
+    int k = 0;
+    for (int i = 0; i < g->n_in; i++, k++) {
+        slot_set_type(&p->slot[g->in[i]], &p->signature[k]);
+        p->slot[g->in[i]].place = OX_PLACE_INPUT;
+    }
+    for (size_t i = 0; i < g->n_capture; i++, k++) {
+        ox_slot *s = &p->slot[g->capture[i].inner];
+        const ox_slot *outer = p->parent ? &p->parent->slot[g->capture[i].outer] : NULL;
+        if (outer && outer->fixed) {
+            slot_constant(s, &outer->v.t, true);
+            continue;
+        }
+        slot_set_type(s, &p->signature[k]);
+        s->place = OX_PLACE_INPUT;
+    }
+    return OX_OK;
+}
+
+/* ---- inference ---- */
+static bool inputs_known(const ox_step *t)
+{
+    for (int i = 0; i < t->run.n_in; i++) {
+        if (!t->vin[i])
+            continue;
+        if (t->tin[i]->kind != OX_TENSOR || t->tin[i]->optional || !ox_shape_known(&t->vin[i]->t))
+            return false;
+    }
+    return true;
+}
+
+static bool inputs_typed(const ox_step *t)
+{
+    for (int i = 0; i < t->run.n_in; i++)
+        if (t->vin[i] && (t->tin[i]->kind != OX_TENSOR || t->vin[i]->t.rank < 0))
+            return false;
+    return true;
+}
+
+static bool inputs_constant(const ox_step *t)
+{
+    for (int i = 0; i < t->run.n_in; i++)
+        if (t->vin[i] && !ox_in_known(&t->run, i))
+            return false;
+    return true;
+}
+
+static bool outputs_known(const ox_step *t)
+{
+    for (int i = 0; i < t->run.n_out; i++)
+        if (t->vout[i] && (t->tout[i]->kind != OX_TENSOR || !ox_shape_known(&t->vout[i]->t)))
+            return false;
+    return true;
+}
+
+/* Computes the node now and keeps its outputs as constants of the plan. */
+static ox_code fold(ox_plan *p, ox_step *t, ox_error *err)
+{
+    const ox_node *n = t->frame.node;
+    for (int i = 0; i < n->n_out; i++) {
+        if (!t->vout[i])
+            continue;
+        ox_slot *s = &p->slot[n->out[i]];
+        ox_tensor shape = s->v.t;
+        OX_TRY(ox_tensor_alloc(&s->v.t, shape.dtype, shape.rank, shape.dim, err));
+        s->owned = true;
+        s->v.kind = OX_TENSOR;
+    }
+    ox_mark mark = ox_session_mark(p->session);
+    t->is_static = false;
+    ox_code code = ox_step_prepare(t, err);
+    if (code == OX_OK)
+        code = ox_step_call(t, err);
+    ox_session_release(p->session, mark);
+    OX_TRY(code);
+    for (int i = 0; i < n->n_out; i++)
+        if (t->vout[i])
+            p->slot[n->out[i]].place = OX_PLACE_CONST;
+    t->done = true;
+    return OX_OK;
+}
+
+static bool worth_folding(const ox_plan *p, const ox_step *t)
+{
+    const ox_op *op = t->run.op;
+    if (op->flags & (OX_IMPURE | OX_CONTROL))
+        return false;
+    if (strcmp(op->name, "Constant") == 0)
+        return true; /* always: a Constant is data, not computation */
+    if (p->session->options.optimize == 0)
+        return false;
+    size_t bytes = 0;
+    for (int i = 0; i < t->run.n_out; i++)
+        if (t->out[i] && (t->out[i]->dtype == OX_STR || !ox_add_size(&bytes, bytes, ox_bytes(t->out[i]))))
+            return false;
+    return bytes <= FOLD_BYTES;
+}
+
+static ox_code plan_step(ox_plan *p, ox_step *t, bool folding, ox_error *err)
+{
+    const ox_op *op = t->run.op;
+    bool known = inputs_known(t), shape_only = (op->flags & OX_SHAPE_ONLY) != 0;
+    if (!known && !((op->flags & OX_SYMBOLIC) && inputs_typed(t))) {
+        ox_step_output_types(t);
+        return OX_OK;
+    }
+    OX_TRY(ox_step_infer(t, err));
+    if (!folding || !outputs_known(t) || !known)
+        return OX_OK;
+    int64_t n;
+    for (int i = 0; i < t->run.n_out; i++)
+        if (t->out[i])
+            OX_TRY(ox_shape_count(&n, t->out[i]->dtype, t->out[i]->rank, t->out[i]->dim, err));
+    if ((inputs_constant(t) || shape_only) && worth_folding(p, t))
+        return fold(p, t, err);
+    return OX_OK;
+}
+
+ox_code ox_plan_infer(ox_plan *p, bool folding, ox_error *err)
+{
+    for (size_t k = 0; k < p->n_step; k++) {
+        ox_code code = plan_step(p, &p->step[k], folding, err);
+        if (code != OX_OK) {
+            ox_error_node(err, p->step[k].frame.node);
+            return code;
+        }
+    }
+    return OX_OK;
+}
+
+/* ---- static nodes ---- */
+static ox_code widen(ox_plan *p, ox_step *t, ox_dtype from, ox_dtype to, ox_error *err)
+{
+    const ox_node *n = t->frame.node;
+    ox_widened *w = take(p, 1, sizeof(*w));
+    if (!w)
+        return OX_FAIL(err, OX_E_NOMEM, "out of memory");
+    *w = (ox_widened){
+        .from = from, .to = to,
+        .in_copy = take(p, (size_t)n->n_in, sizeof(ox_tensor)),
+        .out_copy = take(p, (size_t)n->n_out, sizeof(ox_tensor)),
+        .in = take(p, (size_t)n->n_in, sizeof(*w->in)),
+        .out = take(p, (size_t)n->n_out, sizeof(*w->out)),
+        .in_fixed = take(p, (size_t)n->n_in, sizeof(bool)),
+    };
+    if (!w->in_copy || !w->out_copy || !w->in || !w->out || !w->in_fixed)
+        return OX_FAIL(err, OX_E_NOMEM, "out of memory");
+    t->wide = w;
+    return OX_OK;
+}
+
+ox_code ox_step_kernel(ox_step *t, ox_error *err)
+{
+    ox_dtype key = ox_kernel_key(&t->run), to;
+    t->fn = ox_kernel_find(t->run.op, key, &to);
+    if (!t->fn)
+        return OX_FAIL(err, OX_E_UNSUPPORTED, "no kernel for element type %s", ox_dtype_name(key));
+    if (to == key)
+        t->wide = NULL;
+    else if (!t->wide || t->wide->from != key || t->wide->to != to)
+        OX_TRY(widen(t->frame.plan, t, key, to, err));
+    return OX_OK;
+}
+
+static void place_outputs(ox_plan *p, ox_step *t, int at)
+{
+    const ox_node *n = t->frame.node;
+    for (int i = 0; i < n->n_out; i++) {
+        if (!t->vout[i])
+            continue;
+        ox_slot *s = &p->slot[n->out[i]];
+        s->first = at;
+        s->v.kind = OX_TENSOR;
+        if (t->is_view && i == 0) {
+            s->place = OX_PLACE_VIEW;
+            int from = n->in[0];
+            if (p->slot[from].place == OX_PLACE_SLAB || p->slot[from].place == OX_PLACE_VIEW)
+                s->root = p->slot[from].root;
+            continue;
+        }
+        s->place = OX_PLACE_SLAB;
+        s->bytes = (ox_bytes(&s->v.t) + 63) & ~(size_t)63;
+    }
+}
+
+static bool has_strings(const ox_step *t)
+{
+    for (int i = 0; i < t->run.n_out; i++)
+        if (t->out[i] && t->out[i]->dtype == OX_STR)
+            return true;
+    return false;
+}
+
+static ox_code place_step(ox_plan *p, int k, ox_error *err)
+{
+    ox_step *t = &p->step[k];
+    const ox_op *op = t->run.op;
+    if (t->done)
+        return OX_OK;
+    t->is_static = !p->dynamic && !(op->flags & OX_CONTROL) && inputs_known(t) && outputs_known(t) &&
+                   !has_strings(t);
+    t->is_view = (op->flags & OX_VIEW) && t->run.n_in > 0 && t->in[0] && t->out[0];
+    for (int i = 0; i < t->run.n_in && t->is_static; i++)
+        t->is_static = !t->vin[i] || p->slot[t->frame.node->in[i]].place != OX_PLACE_NONE;
+    if (!t->is_static)
+        return OX_OK;
+    int64_t n;
+    for (int i = 0; i < t->run.n_out; i++)
+        if (t->out[i])
+            OX_TRY(ox_shape_count(&n, t->out[i]->dtype, t->out[i]->rank, t->out[i]->dim, err));
+    if (!t->is_view) {
+        if (op->state_size && !(t->run.state = ox_arena_alloc64(p->arena, op->state_size)))
+            return OX_FAIL(err, OX_E_NOMEM, "out of memory");
+        ox_mark mark = ox_session_mark(p->session);
+        ox_code code = ox_step_prepare(t, err);
+        ox_session_release(p->session, mark);
+        OX_TRY(code);
+        if (op->flops) {
+            t->profile.flops = op->flops(&t->run);
+        } else {
+            for (int i = 0; i < t->run.n_out; i++)
+                t->profile.flops += t->out[i] ? ox_count(t->out[i]) : 0;
+        }
+        p->memory.flops += t->profile.flops;
+    }
+    t->profile.kernel = t->run.kernel;
+    place_outputs(p, t, k);
+    return OX_OK;
+}
+
+/* Slots with memory of their own are dropped right after the step that reads them last. */
+static ox_code find_releases(ox_plan *p, ox_error *err)
+{
+    size_t n_value = p->graph->n_value;
+    int *last = take(p, n_value, sizeof(int)), *count = take(p, p->n_step, sizeof(int));
+    if (!last || !count)
+        return OX_FAIL(err, OX_E_NOMEM, "out of memory");
+    for (size_t i = 0; i < n_value; i++)
+        last[i] = -1;
+    for (size_t k = 0; k < p->n_step; k++) {
+        const ox_node *n = p->step[k].frame.node;
+        for (int i = 0; i < n->n_out; i++)
+            if (n->out[i] >= 0)
+                last[n->out[i]] = (int)k;
+        for (int i = 0; i < n->n_in; i++)
+            if (n->in[i] >= 0)
+                last[n->in[i]] = (int)k;
+    }
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t i = 0; i < n_value; i++) {
+            enum ox_place place = p->slot[i].place;
+            if (last[i] < 0 || p->graph->value[i].is_output || p->session->options.keep_all ||
+                (place != OX_PLACE_NONE && place != OX_PLACE_VIEW))
+                continue;
+            ox_step *t = &p->step[last[i]];
+            if (pass)
+                t->release[t->n_release++] = (int)i;
+            else
+                count[last[i]]++;
+        }
+        for (size_t k = 0; k < p->n_step && !pass; k++)
+            if (!(p->step[k].release = take(p, (size_t)count[k], sizeof(int))))
+                return OX_FAIL(err, OX_E_NOMEM, "out of memory");
+    }
+    return OX_OK;
+}
+
+static ox_code plan_build(ox_plan *p, ox_error *err)
+{
+    const ox_graph *g = p->graph;
+    p->slot = take(p, g->n_value, sizeof(*p->slot));
+    p->step = take(p, g->n_node, sizeof(*p->step));
+    if (!p->slot || !p->step)
+        return OX_FAIL(err, OX_E_NOMEM, "out of memory");
+    OX_TRY(seed_slots(p, err));
+    p->n_step = g->n_node;
+    for (size_t k = 0; k < p->n_step; k++)
+        if (!step_init(p, &p->step[k], &g->node[k]))
+            return OX_FAIL(err, OX_E_NOMEM, "out of memory");
+    OX_TRY(ox_plan_infer(p, true, err));
+    for (size_t k = 0; k < p->n_step; k++) {
+        ox_code code = place_step(p, (int)k, err);
+        if (code != OX_OK) {
+            ox_error_node(err, p->step[k].frame.node);
+            return code;
+        }
+    }
+    OX_TRY(find_releases(p, err));
+    return ox_plan_memory(p, err);
+}
+
+/* ---- finding and keeping plans ---- */
+static bool type_same(const ox_type *a, const ox_type *b)
+{
+    if (a->kind != b->kind || a->optional != b->optional)
+        return false;
+    if (a->kind != OX_TENSOR)
+        return true;
+    if (a->dtype != b->dtype || a->rank != b->rank)
+        return false;
+    for (int i = 0; i < a->rank; i++)
+        if (a->dim[i] != b->dim[i])
+            return false;
+    return true;
+}
+
+static bool plan_fits(const ox_plan *p, const ox_type *signature, int n)
+{
+    for (int i = 0; i < n; i++) {
+        if (p->dynamic && p->signature[i].kind == signature[i].kind &&
+            (signature[i].kind != OX_TENSOR || p->signature[i].dtype == signature[i].dtype))
+            continue;
+        if (!type_same(&p->signature[i], &signature[i]))
+            return false;
+    }
+    return true;
+}
+
+void ox_plan_destroy(ox_plan *p)
+{
+    if (!p)
+        return;
+    ox_plan_clear(p);
+    for (size_t i = 0; p->slot && i < p->graph->n_value; i++)
+        if (p->slot[i].owned)
+            ox_value_release(&p->slot[i].v);
+    ox_buf_unref(p->slab);
+    ox_arena_destroy(p->arena);
+}
+
+static ox_code plan_create(ox_session *s, ox_graph *g, ox_plan *parent, const ox_type *signature,
+                           int n, bool dynamic, ox_plan **out, ox_error *err)
+{
+    ox_arena *arena = ox_arena_create(0);
+    ox_plan *p = arena ? ox_arena_alloc(arena, sizeof(*p)) : NULL;
+    ox_type *own = p ? ox_arena_array(arena, (size_t)OX_MAX(n, 1), sizeof(*own)) : NULL;
+    if (!own) {
+        ox_arena_destroy(arena);
+        return OX_FAIL(err, OX_E_NOMEM, "out of memory");
+    }
+    memcpy(own, signature, (size_t)n * sizeof(*own));
+    for (int i = 0; i < n && dynamic; i++)
+        own[i].rank = -1;
+    *p = (ox_plan){ .session = s, .graph = g, .parent = parent, .arena = arena, .signature = own,
+                    .n_signature = n, .dynamic = dynamic };
+    ox_code code = plan_build(p, err);
+    if (code != OX_OK) {
+        ox_plan_destroy(p);
+        return code;
+    }
+    *out = p;
+    return OX_OK;
+}
+
+ox_code ox_plan_get(ox_session *s, ox_graph *g, ox_plan *parent, const ox_type *signature, int n,
+                    ox_plan **out, ox_error *err)
+{
+    int count = 0, most = parent ? MAX_SUBPLANS : MAX_PLANS;
+    for (ox_plan **link = &g->plans; *link; link = &(*link)->next, count++) {
+        ox_plan *p = *link;
+        if (p->parent != parent || !plan_fits(p, signature, n))
+            continue;
+        *link = p->next;
+        p->next = g->plans;
+        g->plans = p;
+        *out = p;
+        return OX_OK;
+    }
+    if (count >= most) { /* drop the one unused longest */
+        ox_plan **link = &g->plans;
+        while ((*link)->next)
+            link = &(*link)->next;
+        ox_plan_destroy(*link);
+        *link = NULL;
+    }
+    /* A body whose shapes keep changing (a growing Loop state) gets one plan for any shape. */
+    bool dynamic = parent && count >= most;
+    OX_TRY(plan_create(s, g, parent, signature, n, dynamic, out, err));
+    (*out)->next = g->plans;
+    g->plans = *out;
+    return OX_OK;
+}
