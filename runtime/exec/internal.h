@@ -19,8 +19,10 @@ struct ox_session {
     ox_arena      *strings;    /* string elements made by a run; reset when the next one starts */
     ox_pool       *pool;
     ox_graph      *graph;
-    int           *out;  int n_out;   /* value numbers: graph outputs, then extra */
-    int           *in;   int n_in;
+    ox_type       *signature;  /* of the inputs of the call under way */
+    ox_tensor     *fed;  int n_fed;   /* inputs converted for --precision f64 */
+    ox_value      *wide;
+    ox_buf       **kept; size_t n_kept, cap_kept; /* owners of folded constants */
     ox_plan       *current;
     ox_chunk      *scratch;
     size_t         scratch_peak;
@@ -40,17 +42,20 @@ void    ox_session_release(ox_session *s, ox_mark mark);
 
 /* Runs a plan whose input slots are filled. */
 ox_code ox_plan_run(ox_plan *p, ox_error *err) OX_MUST_CHECK;
+/* Gives an input slot its value for one run. */
+ox_code ox_slot_feed(ox_slot *s, const ox_value *v, ox_error *err) OX_MUST_CHECK;
+void    ox_type_of_value(ox_type *type, const ox_value *v);
 /* Drops everything the last run left in slots that own memory. */
 void ox_plan_clear(ox_plan *p);
 
-/* An independent copy of a graph and its subgraphs; constants are shared. */
-ox_graph *ox_graph_clone(ox_arena *a, const ox_graph *g, ox_graph *parent);
 /* Runs opt/passes.def over g and its subgraphs. */
 ox_code ox_optimize(ox_session *s, ox_graph *g, ox_error *err) OX_MUST_CHECK;
 /* c, or its double twin under --precision f64; NULL: out of memory. */
 const ox_tensor *ox_session_constant(ox_session *s, const ox_tensor *c, ox_error *err);
 
+void ox_session_constants_release(ox_session *s);
 void ox_packs_release(ox_session *s);
+size_t ox_packs_bytes(const ox_session *s);
 void ox_error_node(ox_error *err, const ox_node *n);
 
 #endif

@@ -316,3 +316,11 @@ void ox_packs_release(ox_session *m)
         ox_buf_unref(p->buf);
     m->packs = NULL;
 }
+
+size_t ox_packs_bytes(const ox_session *s)
+{
+    size_t n = 0;
+    for (const struct ox_pack *p = s->packs; p; p = p->next)
+        n += p->n_bytes;
+    return n;
+}

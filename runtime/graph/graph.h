@@ -100,6 +100,9 @@ ox_node *ox_graph_add_node(ox_graph *g);
 int      ox_graph_find_value(const ox_graph *g, const char *name); /* linear; -1 */
 const ox_attr *ox_node_attr(const ox_node *n, const char *name);   /* the node's own; NULL */
 
+/* An independent copy of a graph and its subgraphs in `a`; constants are shared.  NULL: no memory. */
+ox_graph *ox_graph_clone(ox_arena *a, const ox_graph *g, ox_graph *parent);
+
 /* Recomputes producer and n_uses of every value. */
 void    ox_graph_link(ox_graph *g);
 /* Puts nodes in topological order (stable); fails naming the nodes of a cycle. */
