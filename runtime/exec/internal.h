@@ -56,6 +56,8 @@ const ox_tensor *ox_session_constant(ox_session *s, const ox_tensor *c, ox_error
 void ox_session_constants_release(ox_session *s);
 void ox_packs_release(ox_session *s);
 size_t ox_packs_bytes(const ox_session *s);
+/* The session drops buf at its end.  false: out of memory. */
+bool ox_session_keep(ox_session *s, ox_buf *buf);
 void ox_error_node(ox_error *err, const ox_node *n);
 
 #endif

@@ -191,7 +191,7 @@ static bool worth_folding(const ox_plan *p, const ox_step *t)
     for (int i = 0; i < t->run.n_out; i++)
         if (t->out[i] && (t->out[i]->dtype == OX_STR || !ox_add_size(&bytes, bytes, ox_bytes(t->out[i]))))
             return false;
-    return bytes <= FOLD_BYTES;
+    return bytes <= p->fold_bytes;
 }
 
 static ox_code plan_step(ox_plan *p, ox_step *t, bool folding, ox_error *err)
@@ -363,7 +363,7 @@ static ox_code find_releases(ox_plan *p, ox_error *err)
     return OX_OK;
 }
 
-static ox_code plan_build(ox_plan *p, ox_error *err)
+static ox_code plan_steps(ox_plan *p, ox_error *err)
 {
     const ox_graph *g = p->graph;
     p->slot = take(p, g->n_value, sizeof(*p->slot));
@@ -375,7 +375,12 @@ static ox_code plan_build(ox_plan *p, ox_error *err)
     for (size_t k = 0; k < p->n_step; k++)
         if (!step_init(p, &p->step[k], &g->node[k]))
             return OX_FAIL(err, OX_E_NOMEM, "out of memory");
-    OX_TRY(ox_plan_infer(p, true, err));
+    return ox_plan_infer(p, true, err);
+}
+
+static ox_code plan_build(ox_plan *p, ox_error *err)
+{
+    OX_TRY(plan_steps(p, err));
     for (size_t k = 0; k < p->n_step; k++) {
         ox_code code = place_step(p, (int)k, err);
         if (code != OX_OK) {
@@ -427,7 +432,8 @@ void ox_plan_destroy(ox_plan *p)
 }
 
 static ox_code plan_create(ox_session *s, ox_graph *g, ox_plan *parent, const ox_type *signature,
-                           int n, bool dynamic, ox_plan **out, ox_error *err)
+                           int n, bool dynamic, size_t fold_bytes,
+                           ox_code (*build)(ox_plan *p, ox_error *err), ox_plan **out, ox_error *err)
 {
     ox_arena *arena = ox_arena_create(0);
     ox_plan *p = arena ? ox_arena_alloc(arena, sizeof(*p)) : NULL;
@@ -440,8 +446,8 @@ static ox_code plan_create(ox_session *s, ox_graph *g, ox_plan *parent, const ox
     for (int i = 0; i < n && dynamic; i++)
         own[i].rank = -1;
     *p = (ox_plan){ .session = s, .graph = g, .parent = parent, .arena = arena, .signature = own,
-                    .n_signature = n, .dynamic = dynamic };
-    ox_code code = plan_build(p, err);
+                    .n_signature = n, .dynamic = dynamic, .fold_bytes = fold_bytes };
+    ox_code code = build(p, err);
     if (code != OX_OK) {
         ox_plan_destroy(p);
         return code;
@@ -473,8 +479,18 @@ ox_code ox_plan_get(ox_session *s, ox_graph *g, ox_plan *parent, const ox_type *
     }
     /* A body whose shapes keep changing (a growing Loop state) gets one plan for any shape. */
     bool dynamic = parent && count >= most;
-    OX_TRY(plan_create(s, g, parent, signature, n, dynamic, out, err));
+    OX_TRY(plan_create(s, g, parent, signature, n, dynamic, FOLD_BYTES, plan_build, out, err));
     (*out)->next = g->plans;
     g->plans = *out;
     return OX_OK;
+}
+
+ox_code ox_plan_folded(ox_session *s, ox_graph *g, size_t max_bytes, ox_plan **out, ox_error *err)
+{
+    ox_type *unknown = ox_arena_array(s->arena, (size_t)OX_MAX(g->n_in, 1), sizeof(*unknown));
+    if (!unknown)
+        return OX_FAIL(err, OX_E_NOMEM, "out of memory");
+    for (int i = 0; i < g->n_in; i++)
+        unknown[i] = g->value[g->in[i]].type;
+    return plan_create(s, g, NULL, unknown, g->n_in, true, max_bytes, plan_steps, out, err);
 }

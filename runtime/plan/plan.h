@@ -73,6 +73,7 @@ struct ox_plan {
     ox_type        *signature; /* of inputs, overrides and captures */
     int             n_signature;
     bool            dynamic;  /* made for any shape */
+    size_t          fold_bytes; /* largest result that is folded */
     ox_slot        *slot;     /* [graph->n_value] */
     ox_step        *step;
     size_t          n_step;
@@ -83,6 +84,10 @@ struct ox_plan {
 /* The plan of g for these types, made if need be. */
 ox_code ox_plan_get(ox_session *s, ox_graph *g, ox_plan *parent, const ox_type *signature, int n,
                     ox_plan **out, ox_error *err) OX_MUST_CHECK;
+/* A plan of g for inputs of unknown shape with everything folded that constants decide; not kept.
+ * Memory is not planned: it cannot run. */
+ox_code ox_plan_folded(ox_session *s, ox_graph *g, size_t max_bytes, ox_plan **out, ox_error *err)
+    OX_MUST_CHECK;
 void    ox_plan_destroy(ox_plan *p);
 
 /* Types and shapes of all values as far as signature and constants decide them; runs nothing unless

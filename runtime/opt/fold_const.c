@@ -1,0 +1,44 @@
+/* Constant folding: what depends on constants alone is computed once, with the ordinary kernels. */
+#include "runtime/opt/opt.h"
+
+#include <string.h>
+
+enum { MAX_BYTES = 1 << 28 };
+
+/* Moves one folded output from the plan into the graph. */
+static ox_code adopt(ox_session *s, ox_graph *g, ox_slot *slot, int value, ox_error *err)
+{
+    ox_tensor *t = ox_arena_alloc(s->arena, sizeof(*t));
+    if (!t || !ox_session_keep(s, slot->v.t.buf))
+        return OX_FAIL(err, OX_E_NOMEM, "out of memory");
+    *t = slot->v.t;
+    slot->owned = false; /* the session owns the buffer now */
+    g->value[value].constant = t;
+    g->value[value].type = slot->type;
+    return OX_OK;
+}
+
+ox_code ox_pass_fold_const(ox_session *s, ox_graph *g, ox_error *err)
+{
+    if (g->parent)
+        return OX_OK; /* a subgraph's captures are known only when its parent's plan is */
+    ox_plan *p;
+    OX_TRY(ox_plan_folded(s, g, MAX_BYTES, &p, err));
+    ox_code code = OX_OK;
+    for (size_t k = 0; k < p->n_step && code == OX_OK; k++) {
+        if (!p->step[k].done)
+            continue;
+        ox_node *n = &g->node[k];
+        bool fixed = true; /* strings made by a kernel live in the run's arena only */
+        for (int i = 0; i < n->n_out; i++)
+            fixed = fixed && (n->out[i] < 0 || p->slot[n->out[i]].v.t.dtype != OX_STR);
+        if (!fixed)
+            continue;
+        for (int i = 0; i < n->n_out && code == OX_OK; i++)
+            if (n->out[i] >= 0)
+                code = adopt(s, g, &p->slot[n->out[i]], n->out[i], err);
+        ox_delete_node(n);
+    }
+    ox_plan_destroy(p);
+    return code;
+}
