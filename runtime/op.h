@@ -143,6 +143,7 @@ void    ox_out_shape(ox_run *r, int i, int rank, const int64_t *dim); /* infer: 
 ox_run_fn ox_infer_like;       /* every output has the shape of input 0 */
 ox_run_fn ox_infer_broadcast;  /* output 0: numpy broadcast of all tensor inputs */
 ox_run_fn ox_infer_none;       /* the kernel allocates all outputs */
+ox_run_fn ox_run_view;      /* for OX_VIEW records: output 0 gets input 0's memory */
 ox_run_fn ox_infer_scalar;     /* output 0: rank 0 */
 /* Broadcasts shape b into (*rank, dim); fails naming both. */
 ox_code ox_broadcast(ox_run *r, int *rank, int64_t *dim, int rank_b, const int64_t *dim_b)

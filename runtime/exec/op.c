@@ -215,6 +215,8 @@ ox_code ox_out_view(ox_run *r, int i, int j)
     return OX_OK;
 }
 
+ox_code ox_run_view(ox_run *r) { return ox_out_view(r, 0, 0); }
+
 void ox_out_move(ox_run *r, int i, ox_value *take_v)
 {
     if (i >= r->n_out || !r->vout[i]) {
