@@ -11,6 +11,8 @@
 #include "proto/schema.h"
 #include "runtime/op.h"
 
+#include <stdio.h>
+
 typedef struct ox_graph ox_graph;
 typedef struct ox_model ox_model;
 
@@ -111,6 +113,8 @@ ox_code ox_graph_sort(ox_graph *g, ox_error *err) OX_MUST_CHECK;
 void ox_graph_prune(ox_graph *g);
 /* Binds schema and op of every node, in subgraphs too; lists all that is missing in one error. */
 ox_code ox_graph_bind(ox_graph *g, ox_error *err) OX_MUST_CHECK;
+/* One line a node, subgraphs indented. */
+void ox_graph_dump(const ox_graph *g, FILE *to);
 /* Asserts the invariants above. */
 void ox_graph_check(const ox_graph *g);
 

@@ -485,12 +485,30 @@ ox_code ox_plan_get(ox_session *s, ox_graph *g, ox_plan *parent, const ox_type *
     return OX_OK;
 }
 
+/* Types of g's inputs as the file declares them. */
+static ox_type *declared(ox_session *s, const ox_graph *g)
+{
+    ox_type *types = ox_arena_array(s->arena, (size_t)OX_MAX(g->n_in, 1), sizeof(*types));
+    for (int i = 0; types && i < g->n_in; i++) {
+        types[i] = g->value[g->in[i]].type;
+        if (s->options.f64 && ox_is_float(types[i].dtype) && ox_dtype_size(types[i].dtype) > 1)
+            types[i].dtype = OX_F64;
+    }
+    return types;
+}
+
+ox_code ox_plan_declared(ox_session *s, ox_graph *g, ox_plan **out, ox_error *err)
+{
+    ox_type *types = declared(s, g);
+    if (!types)
+        return OX_FAIL(err, OX_E_NOMEM, "out of memory");
+    return plan_create(s, g, NULL, types, g->n_in, false, FOLD_BYTES, plan_steps, out, err);
+}
+
 ox_code ox_plan_folded(ox_session *s, ox_graph *g, size_t max_bytes, ox_plan **out, ox_error *err)
 {
-    ox_type *unknown = ox_arena_array(s->arena, (size_t)OX_MAX(g->n_in, 1), sizeof(*unknown));
-    if (!unknown)
+    ox_type *types = declared(s, g);
+    if (!types)
         return OX_FAIL(err, OX_E_NOMEM, "out of memory");
-    for (int i = 0; i < g->n_in; i++)
-        unknown[i] = g->value[g->in[i]].type;
-    return plan_create(s, g, NULL, unknown, g->n_in, true, max_bytes, plan_steps, out, err);
+    return plan_create(s, g, NULL, types, g->n_in, true, max_bytes, plan_steps, out, err);
 }

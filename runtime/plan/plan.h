@@ -84,6 +84,8 @@ struct ox_plan {
 /* The plan of g for these types, made if need be. */
 ox_code ox_plan_get(ox_session *s, ox_graph *g, ox_plan *parent, const ox_type *signature, int n,
                     ox_plan **out, ox_error *err) OX_MUST_CHECK;
+/* Types only, from the declared types of g's inputs (symbols stay symbols); not kept, cannot run. */
+ox_code ox_plan_declared(ox_session *s, ox_graph *g, ox_plan **out, ox_error *err) OX_MUST_CHECK;
 /* A plan of g for inputs of unknown shape with everything folded that constants decide; not kept.
  * Memory is not planned: it cannot run. */
 ox_code ox_plan_folded(ox_session *s, ox_graph *g, size_t max_bytes, ox_plan **out, ox_error *err)
