@@ -1,0 +1,220 @@
+/* Conv.  X (N, C, D1 ...), W (M, C / group, k1 ...), B (M) -> Y (N, M, o1 ...).
+ *
+ * The typed half is the general path: any number of spatial dimensions, every attribute, sums in
+ * double.  Float tensors with one or two spatial dimensions take the fast paths of conv.h.
+ * Input 3 and the onnxrun_* attributes come from fusion (runtime/opt/fuse_conv.c): a tensor added
+ * before the activation, and the activation. */
+#ifdef T /* ---- once per dtype: see runtime/tensor/each_dtype.h ---- */
+
+/* acc[o] += w * x[o * stride + offset] over the outputs whose input exists. */
+static void FN(add_row)(const struct conv *s, A *acc, const T *x, A w, int64_t k)
+{
+    const ox_window *g = &s->window;
+    int last = g->n - 1;
+    int64_t lo, hi, step = g->stride[last], offset = k * g->dilation[last] - g->begin[last];
+    ox_window_range(&lo, &hi, offset, step, g->in[last], g->out[last]);
+    x += offset;
+    if (step == 1)
+        for (int64_t o = lo; o < hi; o++)
+            acc[o] += w * (A)LD(x + o);
+    else
+        for (int64_t o = lo; o < hi; o++)
+            acc[o] += w * (A)LD(x + o * step);
+}
+
+/* One row of outputs (the last spatial dimension) of channel m of image n. */
+static void FN(row)(const struct conv *s, const T *x, const T *w, A *acc, const int64_t *at)
+{
+    const ox_window *g = &s->window;
+    int last = g->n - 1;
+    for (int64_t c = 0; c < s->c_group; c++) {
+        for (int64_t k = 0; k < s->n_outer; k++) {
+            int64_t rest = k, offset = 0, size = g->in[last];
+            bool inside = true;
+            for (int d = last - 1; d >= 0 && inside; d--) {
+                int64_t i = at[d] * g->stride[d] + rest % g->kernel[d] * g->dilation[d] - g->begin[d];
+                inside = i >= 0 && i < g->in[d];
+                rest /= g->kernel[d];
+                offset += i * size;
+                size *= g->in[d];
+            }
+            for (int64_t j = 0; j < g->kernel[last] && inside; j++)
+                FN(add_row)(s, acc, x + offset, (A)LD(w + k * g->kernel[last] + j), j);
+        }
+        x += s->in_size;
+        w += s->k_size;
+    }
+}
+
+static void FN(channel)(void *ctx, int64_t block, int worker)
+{
+    const struct conv_run *c = ctx;
+    const struct conv *s = c->r->state;
+    const ox_window *g = &s->window;
+    int last = g->n - 1;
+    int64_t n = block / s->m, m = block % s->m, row = g->out[last], at[OX_MAX_RANK] = { 0 };
+    const T *x = (const T *)c->r->in[0]->data + (n * s->c + m / s->m_group * s->c_group) * s->in_size;
+    const T *w = (const T *)c->r->in[1]->data + m * s->c_group * s->k_size;
+    const ox_tensor *b = c->r->n_in > 2 ? c->r->in[2] : NULL, *add = c->r->n_in > 3 ? c->r->in[3] : NULL;
+    T *y = (T *)c->r->out[0]->data + block * s->out_size;
+    const T *z = add ? (const T *)add->data + block * s->out_size : NULL;
+    A *acc = (A *)c->acc + worker * row;
+    for (int64_t o = 0; o < s->out_size; o += row) {
+        for (int64_t i = 0; i < row; i++)
+            acc[i] = (b ? (A)LD((const T *)b->data + m) : 0) + (z ? (A)LD(z + o + i) : 0);
+        FN(row)(s, x, w, acc, at);
+        for (int64_t i = 0; i < row; i++)
+            ST(y + o + i, (C)ox_activate(&s->act, (double)acc[i]));
+        for (int d = last - 1; d >= 0 && ++at[d] == g->out[d]; d--)
+            at[d] = 0;
+    }
+}
+
+static ox_code FN(general)(ox_run *r)
+{
+    const struct conv *s = r->state;
+    size_t n = (size_t)ox_pool_threads(r->pool) * (size_t)s->window.out[s->window.n - 1];
+    struct conv_run c = { r, ox_scratch_array(r, n, sizeof(A)) };
+    if (!c.acc)
+        return OX_NO_MEMORY(r);
+    ox_parallel(r, r->out[0]->dim[0] * s->m, FN(channel), &c);
+    return OX_OK;
+}
+
+#else /* ---- once ---- */
+#include "kernels/conv/activation.h"
+#include "kernels/window.h"
+
+#include <math.h>
+#include <string.h>
+
+struct conv {
+    ox_window     window;
+    ox_activation act;
+    int64_t       c, m, c_group, m_group;    /* channels, and those of one group */
+    int64_t       in_size, out_size, k_size; /* elements of one channel, of one filter plane */
+    int64_t       n_outer;                   /* kernel positions of all spatial dimensions but the last */
+};
+struct conv_run {
+    ox_run *r;
+    void   *acc;
+};
+
+/* X and W against each other and group; a missing spatial dimension is taken as one of size 1. */
+static ox_code check(ox_run *r, const ox_tensor *x, const ox_tensor *w, int64_t group)
+{
+    if (x->rank < 3 || w->rank != x->rank)
+        return OX_FAIL(r->err, OX_E_SHAPE, "X has rank %d and W has rank %d, expected the same, at least 3",
+                       x->rank, w->rank);
+    if (group < 1 || (w->dim[0] >= 0 && w->dim[0] % group))
+        return OX_FAIL(r->err, OX_E_SHAPE, "group %lld does not divide the %lld filters of W",
+                       (long long)group, (long long)w->dim[0]);
+    if (x->dim[1] >= 0 && w->dim[1] >= 0 && (w->dim[1] > x->dim[1] || w->dim[1] * group != x->dim[1]))
+        return OX_FAIL(r->err, OX_E_SHAPE, "X has %lld channels, W expects %lld in %lld group%s",
+                       (long long)x->dim[1], (long long)w->dim[1], (long long)group, group == 1 ? "" : "s");
+    const ox_tensor *b = r->n_in > 2 ? r->in[2] : NULL;
+    if (b && (b->rank != 1 || (b->dim[0] >= 0 && w->dim[0] >= 0 && b->dim[0] != w->dim[0])))
+        return OX_FAIL(r->err, OX_E_SHAPE, "B has %lld elements, W has %lld filters",
+                       (long long)ox_count(b), (long long)w->dim[0]);
+    return OX_OK;
+}
+
+static ox_code infer(ox_run *r)
+{
+    const ox_tensor *x = r->in[0], *w = r->in[1];
+    ox_window g;
+    int64_t dim[OX_MAX_RANK];
+    OX_TRY(check(r, x, w, ox_attr_i64(r, "group")));
+    OX_TRY(ox_window_init(r, &g, x, w->dim + 2));
+    dim[0] = x->dim[0];
+    dim[1] = w->dim[0];
+    memcpy(dim + 2, g.out, (size_t)g.n * sizeof(*dim));
+    ox_out_shape(r, 0, x->rank, dim);
+    return OX_OK;
+}
+
+static ox_code prepare(ox_run *r)
+{
+    struct conv *s = r->state;
+    const ox_tensor *x = r->in[0], *w = r->in[1];
+    int64_t group = ox_attr_i64(r, "group");
+    OX_TRY(ox_window_init(r, &s->window, x, w->dim + 2));
+    s->c = x->dim[1];
+    s->m = w->dim[0];
+    s->c_group = w->dim[1];
+    s->m_group = s->m / group;
+    s->in_size = ox_numel(x, 2, x->rank);
+    s->k_size = ox_numel(w, 2, w->rank);
+    s->out_size = ox_numel(r->out[0], 2, x->rank);
+    s->n_outer = s->k_size / OX_MAX(s->window.kernel[s->window.n - 1], 1);
+    r->kernel = "general";
+    return ox_activation_read(r, &s->act);
+}
+
+static int64_t flops(const ox_run *r)
+{
+    const struct conv *s = r->state;
+    return 2 * ox_count(r->out[0]) * s->c_group * s->k_size;
+}
+
+/* The definition, output by output.  mag = sum |x||w| + |b|. */
+struct conv_oracle { ox_oracle *o; const struct conv *s; };
+
+static void oracle_channel(void *ctx, int64_t block, int worker)
+{
+    const struct conv_oracle *c = ctx;
+    const struct conv *s = c->s;
+    const ox_window *g = &s->window;
+    ox_oracle *o = c->o;
+    int64_t n = block / s->m, m = block % s->m, at[OX_MAX_RANK] = { 0 }, k[OX_MAX_RANK];
+    const double *x = o->in[0] + (n * s->c + m / s->m_group * s->c_group) * s->in_size;
+    const double *w = o->in[1] + m * s->c_group * s->k_size;
+    (void)worker;
+    for (int64_t p = 0; p < s->out_size; p++) {
+        double sum = 0, mag = 0;
+        memset(k, 0, sizeof(k));
+        for (int64_t q = 0; q < s->k_size; q++) {
+            int64_t offset = 0;
+            bool inside = true;
+            for (int d = 0; d < g->n; d++) {
+                int64_t i = at[d] * g->stride[d] + k[d] * g->dilation[d] - g->begin[d];
+                inside = inside && i >= 0 && i < g->in[d];
+                offset = offset * g->in[d] + i;
+            }
+            for (int64_t ch = 0; ch < s->c_group && inside; ch++) {
+                double v = x[ch * s->in_size + offset] * w[ch * s->k_size + q];
+                sum += v;
+                mag += fabs(v);
+            }
+            for (int d = g->n - 1; d >= 0 && ++k[d] == g->kernel[d]; d--)
+                k[d] = 0;
+        }
+        if (o->r->n_in > 2 && o->in[2]) {
+            sum += o->in[2][m];
+            mag += fabs(o->in[2][m]);
+        }
+        if (o->r->n_in > 3 && o->in[3]) {
+            sum += o->in[3][block * s->out_size + p];
+            mag += fabs(o->in[3][block * s->out_size + p]);
+        }
+        o->out[0][block * s->out_size + p] = ox_activate(&s->act, sum);
+        o->mag[0][block * s->out_size + p] = mag;
+        for (int d = g->n - 1; d >= 0 && ++at[d] == g->out[d]; d--)
+            at[d] = 0;
+    }
+}
+
+static ox_code oracle(ox_oracle *o)
+{
+    struct conv_oracle c = { o, o->r->state };
+    ox_parallel(o->r, o->r->out[0]->dim[0] * c.s->m, oracle_channel, &c);
+    return OX_OK;
+}
+
+#define TYPES MASK_FLOAT
+#define TMPL  "kernels/conv/op_conv.c"
+#include "runtime/tensor/each_dtype.h"
+
+OX_OP(Conv, 1) .infer = infer, .prepare = prepare, .run = { KERNELS(general, FLOAT) }, .oracle = oracle,
+    .error = { ERR_SUM, 8 }, .state_size = sizeof(struct conv), .flags = OX_SYMBOLIC, .flops = flops OX_END;
+#endif
