@@ -1,6 +1,7 @@
 /* Runs every suite; Check forks a process per test, so a crash fails one test only.
  * CK_RUN_SUITE=name runs one; CK_FORK=no for debuggers. */
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define SUITE(name) Suite *suite_##name(void);

@@ -1,0 +1,305 @@
+/* The thread pool: every block once, by a legal worker, whoever calls. */
+#include "runtime/base/log.h"
+#include "runtime/base/pool.h"
+
+#include <check.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+enum { MAX_BLOCKS = 5000 };
+
+typedef struct job {
+    ox_pool *pool;
+    int      n_threads;
+    int64_t  n_blocks;
+    _Atomic int  count[MAX_BLOCKS];
+    _Atomic int  busy[64]; /* by worker: two blocks of one worker never overlap */
+    _Atomic int  bad;
+    int64_t plain[MAX_BLOCKS]; /* not atomic: the pool orders it */
+} job;
+
+static void visit(void *ctx, int64_t block, int worker)
+{
+    job *j = ctx;
+    if (block < 0 || block >= j->n_blocks || worker < 0 || worker >= j->n_threads) {
+        atomic_fetch_add(&j->bad, 1);
+        return;
+    }
+    if (atomic_fetch_add(&j->busy[worker], 1) != 0)
+        atomic_fetch_add(&j->bad, 1);
+    atomic_fetch_add(&j->count[block], 1);
+    j->plain[block] += block + 1;
+    atomic_fetch_sub(&j->busy[worker], 1);
+}
+
+static job *job_create(ox_pool *p)
+{
+    job *j = calloc(1, sizeof(*j));
+    ck_assert_ptr_nonnull(j);
+    j->pool = p;
+    j->n_threads = ox_pool_threads(p);
+    return j;
+}
+
+/* Runs n blocks; each must have been visited once, and what they wrote must be visible here. */
+static void run_checked(job *j, int64_t n, ox_block_fn *fn)
+{
+    j->n_blocks = n;
+    memset(j->plain, 0, sizeof(j->plain));
+    for (int64_t i = 0; i < MAX_BLOCKS; i++)
+        atomic_store(&j->count[i], 0);
+    ox_pool_run(j->pool, n, fn, j);
+    for (int64_t i = 0; i < MAX_BLOCKS; i++) {
+        ck_assert_int_eq(atomic_load(&j->count[i]), i < n);
+        ck_assert_int_eq(j->plain[i], i < n ? i + 1 : 0);
+    }
+    ck_assert_int_eq(atomic_load(&j->bad), 0);
+}
+
+static const int thread_counts[] = { 1, 2, 3, 4, 8, 33 };
+
+START_TEST(every_block_once)
+{
+    ox_pool *p = ox_pool_create(thread_counts[_i]);
+    ck_assert_int_eq(ox_pool_threads(p), thread_counts[_i]);
+    job *j = job_create(p);
+    for (int64_t n = 0; n < 300; n += 1 + n / 10)
+        run_checked(j, n, visit);
+    run_checked(j, MAX_BLOCKS, visit);
+    free(j);
+    ox_pool_destroy(p);
+}
+END_TEST
+
+START_TEST(null_pool)
+{
+    job *j = job_create(NULL);
+    ck_assert_int_eq(j->n_threads, 1);
+    run_checked(j, 100, visit);
+    free(j);
+    ox_pool_destroy(NULL);
+    ox_pool *p = ox_pool_create(-3);
+    ck_assert_int_eq(ox_pool_threads(p), 1);
+    ox_pool_destroy(p);
+}
+END_TEST
+
+static void pause_ns(long ns) { nanosleep(&(struct timespec){ 0, ns }, NULL); }
+
+/* Workers fall asleep, half asleep and stay awake between jobs. */
+START_TEST(sleeping_workers_wake)
+{
+    ox_pool *p = ox_pool_create(thread_counts[_i]);
+    job *j = job_create(p);
+    static const long rest[] = { 0, 1000, 30000, 60000, 200000, 0 };
+    for (int round = 0; round < 120; round++) {
+        run_checked(j, 2 + round % 9, visit);
+        if (rest[(size_t)round % OX_COUNT(rest)])
+            pause_ns(rest[(size_t)round % OX_COUNT(rest)]);
+    }
+    free(j);
+    ox_pool_destroy(p);
+}
+END_TEST
+
+/* Many short jobs: a late worker must not run a block of a finished job. */
+static void add_one(void *ctx, int64_t block, int worker)
+{
+    (void)worker;
+    ((int64_t *)ctx)[block]++;
+}
+START_TEST(short_jobs)
+{
+    ox_pool *p = ox_pool_create(thread_counts[_i]);
+    int64_t sum[2][7] = { { 0 } };
+    for (int round = 0; round < 20000; round++)
+        ox_pool_run(p, 2 + round % 6, add_one, sum[round & 1]);
+    int64_t want[2][7] = { { 0 } };
+    for (int round = 0; round < 20000; round++)
+        for (int b = 0; b < 2 + round % 6; b++)
+            want[round & 1][b]++;
+    ck_assert_int_eq(memcmp(sum, want, sizeof(sum)), 0);
+    ox_pool_destroy(p);
+}
+END_TEST
+
+static _Atomic int distinct_workers[64];
+static void slow(void *ctx, int64_t block, int worker)
+{
+    (void)ctx, (void)block;
+    atomic_store(&distinct_workers[worker], 1);
+    pause_ns(5000000);
+}
+START_TEST(all_threads_take_part)
+{
+    ox_pool *p = ox_pool_create(4);
+    pause_ns(5000000); /* asleep by now */
+    ox_pool_run(p, 16, slow, NULL);
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(atomic_load(&distinct_workers[i]), 1);
+    ox_pool_destroy(p);
+}
+END_TEST
+
+/* A block that runs blocks of its own: serially, as the same worker. */
+struct inner {
+    int worker;
+    int64_t next;
+    bool in_order;
+};
+static void inner_block(void *ctx, int64_t block, int worker)
+{
+    struct inner *i = ctx;
+    i->in_order = i->in_order && block == i->next && worker == i->worker;
+    i->next++;
+}
+static void outer_block(void *ctx, int64_t block, int worker)
+{
+    job *j = ctx;
+    struct inner i = { worker, 0, true };
+    ox_pool_run(j->pool, 5, inner_block, &i);
+    if (!i.in_order || i.next != 5)
+        atomic_fetch_add(&j->bad, 1);
+    visit(ctx, block, worker);
+}
+START_TEST(nested_runs)
+{
+    ox_pool *p = ox_pool_create(thread_counts[_i]);
+    job *j = job_create(p);
+    for (int64_t n = 2; n < 40; n++)
+        run_checked(j, n, outer_block);
+    free(j);
+    ox_pool_destroy(p);
+}
+END_TEST
+
+/* The only block of a run is not "inside": what it calls may use all threads. */
+static void only_block(void *ctx, int64_t block, int worker)
+{
+    (void)block, (void)worker;
+    job *j = ctx;
+    ox_pool_run(j->pool, 16, slow, NULL);
+}
+START_TEST(single_block_passes_threads_on)
+{
+    ox_pool *p = ox_pool_create(3);
+    job *j = job_create(p);
+    ox_pool_run(p, 1, only_block, j);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(atomic_load(&distinct_workers[i]), 1);
+    free(j);
+    ox_pool_destroy(p);
+}
+END_TEST
+
+static void *client(void *arg)
+{
+    job *j = arg;
+    int64_t sum[7] = { 0 }, want[7] = { 0 };
+    for (int round = 0; round < 3000; round++) {
+        ox_pool_run(j->pool, 2 + round % 6, add_one, sum);
+        for (int b = 0; b < 2 + round % 6; b++)
+            want[b]++;
+    }
+    if (memcmp(sum, want, sizeof(sum)) != 0)
+        atomic_fetch_add(&j->bad, 1);
+    return NULL;
+}
+START_TEST(several_clients)
+{
+    ox_pool *p = ox_pool_create(thread_counts[_i]);
+    job *j = job_create(p);
+    pthread_t threads[4];
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, client, j), 0);
+    for (int i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+    ck_assert_int_eq(atomic_load(&j->bad), 0);
+    free(j);
+    ox_pool_destroy(p);
+}
+END_TEST
+
+START_TEST(create_and_destroy)
+{
+    for (int i = 0; i < 200; i++) {
+        ox_pool *p = ox_pool_create(1 + i % 5);
+        int64_t sum[3] = { 0 };
+        if (i % 2)
+            ox_pool_run(p, 3, add_one, sum);
+        ox_pool_destroy(p);
+        ck_assert_int_eq(sum[2], i % 2);
+    }
+}
+END_TEST
+
+/* An idle pool costs no CPU time: its workers sleep. */
+START_TEST(idle_workers_sleep)
+{
+    ox_pool *p = ox_pool_create(4);
+    int64_t sum[8] = { 0 };
+    ox_pool_run(p, 8, add_one, sum);
+    pause_ns(20000000);
+    struct timespec before, after;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
+    pause_ns(200000000);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
+    double used = (double)(after.tv_sec - before.tv_sec) + 1e-9 * (double)(after.tv_nsec - before.tv_nsec);
+    ck_assert_double_lt(used, 0.02); /* of 0.2 s; spinning would use 0.2 s or more */
+    ox_pool_destroy(p);
+}
+END_TEST
+
+/* Where no thread may be started, the pool is smaller and the results are the same. */
+START_TEST(fewer_threads_than_asked)
+{
+    struct rlimit address_space = { 0, 0 };
+    getrlimit(RLIMIT_AS, &address_space);
+    const rlim_t few = (rlim_t)400 << 20; /* room for some stacks of 1,000 */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    return; /* sanitizers map terabytes */
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+    return;
+#endif
+#endif
+    address_space.rlim_cur = few;
+    ck_assert_int_eq(setrlimit(RLIMIT_AS, &address_space), 0);
+    ox_pool *p = ox_pool_create(1000);
+    ck_assert_ptr_nonnull(p);
+    ck_assert_int_lt(ox_pool_threads(p), 1000);
+    ck_assert_int_ge(ox_pool_threads(p), 1);
+    int64_t sum[100] = { 0 };
+    ox_pool_run(p, 100, add_one, sum);
+    for (int i = 0; i < 100; i++)
+        ck_assert_int_eq(sum[i], 1);
+    ox_pool_destroy(p);
+}
+END_TEST
+
+Suite *suite_pool(void);
+Suite *suite_pool(void)
+{
+    Suite *s = suite_create("pool");
+    TCase *t = tcase_create("pool");
+    int n = (int)OX_COUNT(thread_counts);
+    tcase_set_timeout(t, 120);
+    tcase_add_loop_test(t, every_block_once, 0, n);
+    tcase_add_test(t, null_pool);
+    tcase_add_loop_test(t, sleeping_workers_wake, 0, n);
+    tcase_add_loop_test(t, short_jobs, 0, n);
+    tcase_add_test(t, all_threads_take_part);
+    tcase_add_loop_test(t, nested_runs, 0, n);
+    tcase_add_test(t, single_block_passes_threads_on);
+    tcase_add_loop_test(t, several_clients, 0, n);
+    tcase_add_test(t, create_and_destroy);
+    tcase_add_test(t, idle_workers_sleep);
+    tcase_add_test(t, fewer_threads_than_asked);
+    suite_add_tcase(s, t);
+    return s;
+}
