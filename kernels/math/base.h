@@ -1,8 +1,5 @@
 /* What every micro-kernel that is plain C needs: names per instruction-set level, fma, selection.
- *
- * Loops are vectorised by the compiler, so all of this is branch-free on purpose.  In particular
- * ox_select32 goes through integer masks: given `c ? constant : x`, gcc computes what follows once for
- * the constant and once for x, and blends too late. */
+ * Loops are vectorised by the compiler, so all of this is branch-free on purpose. */
 #ifndef OX_MATH_BASE_H
 #define OX_MATH_BASE_H
 
@@ -64,15 +61,18 @@ static inline double ox_float64(uint64_t u)
     return x;
 }
 
-/* c ? a : b */
+/* c ? a : b.  In float through integer masks: given `c ? constant : x`, gcc computes what follows once
+ * for the constant and once for x, and blends too late.  In double gcc needs the plain form. */
 static inline float ox_select32(bool c, float a, float b)
 {
     uint32_t mask = 0u - (uint32_t)c;
     return ox_float32((ox_bits32(a) & mask) | (ox_bits32(b) & ~mask));
 }
-static inline double ox_select64(bool c, double a, double b)
+static inline double ox_select64(bool c, double a, double b) { return c ? a : b; }
+/* The same for a lowest bit at hand. */
+static inline double ox_select_bit64(uint64_t u, double a, double b)
 {
-    uint64_t mask = 0u - (uint64_t)c;
+    uint64_t mask = 0u - (u & 1);
     return ox_float64((ox_bits64(a) & mask) | (ox_bits64(b) & ~mask));
 }
 /* x limited to [lo, hi]; NaN stays NaN. */

@@ -1,61 +1,16 @@
-/* Elementary functions of one float: branch-free and inline, so that any loop over them is vectorised
- * at every instruction-set level with one algorithm.
+/* Elementary functions of floats: branch-free and inline, so that any loop over them is vectorised at
+ * every instruction-set level with one algorithm.
  *
- * Except for exp they compute in double and round once at the end.  That is as fast as float with the
- * compensations that one ULP would need (measured), keeps subnormals, overflow and signed zeros right
- * without special cases, and leaves errors barely above half an ULP; docs/accuracy.md has the maximum
- * over all 2^32 arguments.  Polynomials are minimax fits by kernels/math/remez.py. */
+ * Except for exp they compute in double and round once, at the end.  That is as fast as float with the
+ * compensations that one ULP would need (measured), keeps subnormals, overflow and most special values
+ * right by itself, and leaves errors barely above half an ULP; docs/accuracy.md has the maximum over
+ * all 2^32 arguments. */
 #ifndef OX_MATH_MATH_H
 #define OX_MATH_MATH_H
 
-#include "kernels/math/base.h"
-#include <math.h>
+#include "kernels/math/core.h"
 
-#define OX_LOG2E 0x1.71547652b82fep+0
-#define OX_LN2   0x1.62e42fefa39efp-1
-
-/* ---- cores in double: |relative error| <= 2^-31 ---- */
-
-/* 2^u = scale * (1 + tail), u in [-1000, 1000]; tail is accurate relative to itself. */
-static inline double ox_exp2_parts(double u, double *scale)
-{
-    /* Adding 1.5 2^52 leaves round(u) in the low bits; 1023 makes that the biased exponent. */
-    double magic = 0x1.8p52 + 1023, t = u + magic, r = u - (t - magic);
-    *scale = ox_float64(ox_bits64(t) << 52);
-    return r * OX_POLY_6(r, 0x1.ffcbe6c23c546p-17, 0x1.443f837476b9cp-13, 0x1.5d88bdd6d6ec0p-10,
-                         0x1.3b2a1c14ec6b1p-7, 0x1.c6b08cb128f79p-5, 0x1.ebfbe04548edfp-3,
-                         0x1.62e42fefd33d3p-1);
-}
-static inline double ox_exp2_core(double u)
-{
-    double scale, tail = ox_exp2_parts(u, &scale);
-    return ox_fma64(scale, tail, scale);
-}
-/* 2^u - 1, also relative to itself near 0 */
-static inline double ox_exp2m1_core(double u)
-{
-    double scale, tail = ox_exp2_parts(u, &scale);
-    return ox_fma64(scale, tail, scale - 1);
-}
-
-/* x = 2^k (1 + f) with 1 + f in [sqrt 1/2, sqrt 2), x positive and normal as a double */
-static inline double ox_log_parts(double x, double *k)
-{
-    uint64_t half = 0x3fe6a09e667f3bcd, i = ox_bits64(x) - half;
-    /* (i >> 52) as a signed number: it is 12 bits wide, biased here to stay positive */
-    *k = ox_float64((((i >> 52) + 2048) & 4095) | 0x4330000000000000) - (0x1p52 + 2048);
-    return ox_float64((i & 0x000fffffffffffff) + half) - 1;
-}
-/* log(1 + f) / f for f in [sqrt 1/2 - 1, sqrt 2 - 1] */
-static inline double ox_log1p_poly(double f)
-{
-    return OX_POLY_11(f, -0x1.ea4ae0819cceap-5, 0x1.b7a8dc7372526p-4, -0x1.bdb1743fe6561p-4,
-                      0x1.c36d2342f8334p-4, -0x1.fc5678c5b4049p-4, 0x1.24912e237af1ep-3,
-                      -0x1.556951fa6025bp-3, 0x1.999a31c1fb707p-3, -0x1.ffffa6ba366c2p-3,
-                      0x1.5555541cf2422p-2, -0x1.0000001c63557p-1, 0x1.0000000026644p+0);
-}
-
-/* ---- exp ---- */
+/* ---- exponentials ---- */
 
 /* In float, since softmax lives on it: exp(r) = 1 + r + r^2 q(r) after x = k ln 2 + r, with what
  * rounding r and 1 + r loses added back. */
@@ -66,11 +21,11 @@ static inline float ox_exp_f32(float x)
     /* k times the upper part of ln 2 is exact: 15 and 9 bits */
     float r0 = x - k * 0x1.62e4p-1f, k1 = k * -0x1.7f7d1cp-20f, r = r0 + k1;
     float lost = (r0 - r) + k1;
-    float q = 0x1.6ff980p-10f;
-    q = ox_fma32(q, r, 0x1.125932p-7f);
-    q = ox_fma32(q, r, 0x1.5552fap-5f);
-    q = ox_fma32(q, r, 0x1.555464p-3f);
-    q = ox_fma32(q, r, 0x1p-1f);
+    float q = 0x1.6aef8ep-10f;
+    q = ox_fma32(q, r, 0x1.123f26p-7f);
+    q = ox_fma32(q, r, 0x1.55584cp-5f);
+    q = ox_fma32(q, r, 0x1.55548ap-3f);
+    q = ox_fma32(q, r, 0x1.fffffcp-2f);
     float s = 1 + r;
     lost += r - (s - 1);
     float y = ox_fma32(q, r * r, lost) + s;
@@ -78,27 +33,21 @@ static inline float ox_exp_f32(float x)
     uint32_t n = ox_bits32(t) - ox_bits32(magic), n1 = (uint32_t)((int32_t)n >> 1);
     return y * ox_float32((n1 + 127) << 23) * ox_float32((n - n1 + 127) << 23);
 }
-
-/* ---- log ---- */
-
-/* y for positive finite x, else what log has there */
-static inline float ox_log_special(float x, float y)
+static inline float ox_exp2_f32(float x) { return (float)ox_exp2_core(ox_clamp32(x, -160, 160)); }
+static inline float ox_expm1_f32(float x)
 {
-    y = ox_select32(x < INFINITY, y, x);
-    y = ox_select32(x < 0, NAN, y);
-    return ox_select32(x == 0, -INFINITY, y);
+    return ox_copysign32((float)ox_exp2m1_core(ox_clamp32(x, -104, 104) * OX_LOG2E), x);
 }
-static inline float ox_log_f32(float x)
+/* (E + E / (E + 1)) / 2 with E = e^|x| - 1 */
+static inline float ox_sinh_f32(float x)
 {
-    double k, f = ox_log_parts(x, &k);
-    return ox_log_special(x, (float)ox_fma64(k, OX_LN2, f * ox_log1p_poly(f)));
+    double e = ox_exp2m1_core(ox_abs32(ox_clamp32(x, -104, 104)) * OX_LOG2E);
+    return ox_copysign32((float)(0.5 * (e + e / (e + 1))), x);
 }
-
-/* ---- saturating functions ---- */
-
-static inline float ox_sigmoid_f32(float x)
+static inline float ox_cosh_f32(float x)
 {
-    return (float)(1 / (1 + ox_exp2_core(ox_clamp32(x, -104, 104) * -OX_LOG2E)));
+    double e = ox_exp2_core(ox_abs32(ox_clamp32(x, -104, 104)) * OX_LOG2E);
+    return (float)(0.5 * (e + 1 / e));
 }
 /* (e^2x - 1) / (e^2x + 1) */
 static inline float ox_tanh_f32(float x)
@@ -106,6 +55,56 @@ static inline float ox_tanh_f32(float x)
     double e = ox_exp2m1_core(ox_clamp32(x, -10, 10) * (2 * OX_LOG2E));
     return ox_copysign32((float)(e / (e + 2)), x);
 }
+
+/* ---- logarithms ---- */
+
+/* y for positive finite x, else what a logarithm has there */
+static inline float ox_log_special(float x, float y)
+{
+    y = ox_select32(x < INFINITY, y, x);
+    y = ox_select32(x < 0, NAN, y);
+    return ox_select32(x == 0, -INFINITY, y);
+}
+static inline float ox_log_f32(float x) { return ox_log_special(x, (float)ox_log_core(x)); }
+static inline float ox_log2_f32(float x)
+{
+    double k, f = ox_log_parts(x, &k);
+    return ox_log_special(x, (float)ox_fma64(f * ox_log1p_poly(f), OX_LOG2E, k));
+}
+static inline float ox_log1p_f32(float x)
+{
+    float y = ox_copysign32((float)ox_log1p_core(x), x);
+    y = ox_select32(x < INFINITY, y, x);
+    y = ox_select32(x < -1, NAN, y);
+    return ox_select32(x == -1, -INFINITY, y);
+}
+/* log(a + sqrt(a^2 + 1)) */
+static inline float ox_asinh_f32(float x)
+{
+    float a = ox_abs32(x);
+    double d = a, square = d * d;
+    float y = (float)ox_log1p_core(d + square / (1 + sqrt(1 + square)));
+    return ox_copysign32(ox_select32(a < INFINITY, y, a), x);
+}
+static inline float ox_acosh_f32(float x)
+{
+    double d = x - 1.0;
+    float y = (float)ox_log1p_core(d + sqrt(d * (d + 2)));
+    y = ox_select32(x < INFINITY, y, x);
+    return ox_select32(x < 1, NAN, y);
+}
+static inline float ox_atanh_f32(float x)
+{
+    float a = ox_abs32(x);
+    double d = a;
+    float y = (float)(0.5 * ox_log1p_core(2 * d / (1 - d)));
+    y = ox_select32(a == 1, INFINITY, y);
+    y = ox_select32(a > 1, NAN, y);
+    return ox_copysign32(ox_select32(a == a, y, a), x);
+}
+
+/* ---- error function, activations ---- */
+
 /* 1 - erfc(x), where log2 erfc(x) = -x q(x) with q smooth on [0, 4] */
 static inline float ox_erf_f32(float x)
 {
@@ -115,6 +114,100 @@ static inline float ox_erf_f32(float x)
                           -0x1.72e93a218b57ap-12, -0x1.c3f0cf22bb4ecp-6, 0x1.2fa72b9a64b54p-3,
                           0x1.d63ed97e45f08p-1, 0x1.a0be83d6c445bp+0);
     return ox_copysign32((float)-ox_exp2m1_core(-a * q), x);
+}
+static inline float ox_erfc_f32(float x)
+{
+    double y = ox_erfc_core(ox_abs32(ox_clamp32(x, -10.25f, 10.25f)));
+    return (float)ox_select64(x < 0, 2 - y, y);
+}
+static inline float ox_sigmoid_f32(float x)
+{
+    return (float)(1 / (1 + ox_exp2_core(ox_clamp32(x, -104, 104) * -OX_LOG2E)));
+}
+
+/* Activations x g(x) with g(-inf) = 0.  g is limited to a value below 2^-300, which every float turns
+ * into 0; only -inf must be told: there the product is NaN, as the formulas have it. */
+static inline float ox_gated(float x, double g)
+{
+    return ox_select32(x == -INFINITY, NAN, (float)(x * g));
+}
+
+/* g is the normal distribution function */
+static inline float ox_gelu_f32(float x)
+{
+    double half = 0.5 * ox_erfc_core(ox_abs32(ox_clamp32(x, -14.5f, 14.5f)) * 0x1.6a09e667f3bcdp-1);
+    return (float)(x * ox_select64(x < -14.5f, 0, ox_select64(x < 0, half, 1 - half)));
+}
+/* g = (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2, which is a sigmoid */
+static inline float ox_gelu_tanh_f32(float x)
+{
+    double c = ox_clamp32(x, -14.5f, 14.5f);
+    double u = c * ox_fma64(c * c, 0.044715, 1) * (-2 * OX_LOG2E * 0x1.9884533d43651p-1);
+    return ox_gated(x, 1 / (1 + ox_exp2_core(u)));
+}
+/* g = sigmoid(x) */
+static inline float ox_silu_f32(float x)
+{
+    return ox_gated(x, 1 / (1 + ox_exp2_core(ox_clamp32(x, -250, 250) * -OX_LOG2E)));
+}
+/* g = tanh(log(1 + e^x)) = n / (n + 2), n = e^2x + 2 e^x */
+static inline float ox_mish_f32(float x)
+{
+    double e = ox_exp2_core(ox_clamp32(x, -250, 40) * OX_LOG2E), n = e * (e + 2);
+    return ox_gated(x, n / (n + 2));
+}
+/* log(1 + e^x) = max(x, 0) + log(1 + e^-|x|) */
+static inline float ox_softplus_f32(float x)
+{
+    double e = ox_exp2_core(ox_abs32(ox_clamp32(x, -104, 104)) * -OX_LOG2E);
+    return (float)(ox_select32(x < 0, 0, x) + ox_log1p_core(e));
+}
+static inline float ox_elu_f32(float x, float alpha)
+{
+    double e = ox_exp2m1_core(ox_clamp32(x, -104, 104) * OX_LOG2E);
+    return ox_select32(x < 0, (float)(alpha * e), x);
+}
+static inline float ox_selu_f32(float x, float alpha, float gamma)
+{
+    double e = ox_exp2m1_core(ox_clamp32(x, -104, 104) * OX_LOG2E);
+    return (float)(gamma * ox_select64(x < 0, alpha * e, x));
+}
+/* max(x, 0) + min(0, alpha (e^(x / alpha) - 1)) */
+static inline float ox_celu_f32(float x, float alpha)
+{
+    double u = x * (OX_LOG2E / alpha);
+    u = ox_select64(u > 200, 200, u);
+    u = ox_select64(u < -200, -200, u);
+    double low = alpha * ox_exp2m1_core(u);
+    float y = ox_select32(x > 0, x, 0) + (float)ox_select64(low < 0, low, 0);
+    return ox_select32(x == x, y, x);
+}
+
+/* ---- powers ---- */
+
+static inline float ox_sqrt_f32(float x) { return sqrtf(x); }
+static inline float ox_rcp_f32(float x) { return 1 / x; }
+
+/* C's pow, special values included. */
+static inline float ox_pow_f32(float x, float y)
+{
+    float a = ox_abs32(x), b = ox_abs32(y);
+    double k, f = ox_log_parts(a, &k);
+    double l = ox_fma64(f * ox_log1p_poly_fine(f), OX_LOG2E, k);
+    l = ox_select64(a < INFINITY, l, a);
+    l = ox_select64(a == 0, -INFINITY, l);
+    double u = l * y;
+    u = ox_select64(u > 200, 200, u);
+    u = ox_select64(u < -200, -200, u);
+    float z = (float)ox_exp2_core(u);
+    /* an exponent beyond 2^24 is an even number, like 2^25 */
+    double n = ox_clamp32(y, -0x1p25f, 0x1p25f), magic = 0x1.8p52, t = n + magic;
+    bool whole = t - magic == n;
+    uint32_t odd = whole ? (uint32_t)ox_bits64(t) & 1 : 0;
+    z = ox_select32((x < 0) & (a < INFINITY) & !whole & (b < INFINITY), NAN, z);
+    z = ox_float32(ox_bits32(z) ^ (odd << 31 & ox_bits32(x)));
+    z = ox_select32((a == 1) & (b == INFINITY), 1, z);
+    return ox_select32((x == 1) | (y == 0), 1, z);
 }
 
 #endif
