@@ -32,7 +32,7 @@ static const char *const onnx_names[OX_N_DTYPES] = {
     [OX_BF16] = "bfloat16", [OX_F8E4M3FN] = "float8e4m3fn", [OX_F8E4M3FNUZ] = "float8e4m3fnuz",
     [OX_F8E5M2] = "float8e5m2", [OX_F8E5M2FNUZ] = "float8e5m2fnuz", [OX_U4] = "uint4",
     [OX_I4] = "int4", [OX_F4E2M1] = "float4e2m1", [OX_F8E8M0] = "float8e8m0",
-    [OX_U2] = "uint2", [OX_I2] = "int2",
+    [OX_U2] = "uint2", [OX_I2] = "int2", [OX_F6E2M3] = "float6e2m3", [OX_F6E3M2] = "float6e3m2",
 };
 
 /* Unit roundoff, smallest positive and largest finite value of the float types. */
@@ -48,6 +48,8 @@ static const struct range {
     [OX_F8E5M2] = { 0x1p-3, 0x1p-16, 57344 },
     [OX_F8E5M2FNUZ] = { 0x1p-3, 0x1p-17, 57344 },
     [OX_F4E2M1] = { 0x1p-2, 0.5, 6 },
+    [OX_F6E2M3] = { 0x1p-4, 0.125, 7.5 },
+    [OX_F6E3M2] = { 0x1p-3, 0x1p-4, 28 },
     [OX_F8E8M0] = { 0.5, 0x1p-127, 0x1p127 },
 };
 
@@ -99,7 +101,7 @@ static inline float float_of(uint32_t u)
     return f;
 }
 
-/* An f8 or f4 kind: a sign bit over exponent and `mantissa` bits.  Codes above `max` are infinity or
+/* An f8, f6 or f4 kind: a sign bit over exponent and `mantissa` bits.  Codes above `max` are infinity or
  * NaN; `over` is what too large a value gives without saturation, UNSIGNED in it: drop the sign. */
 enum { UNSIGNED = 1 << 8 };
 typedef struct narrow {
@@ -111,6 +113,8 @@ static const narrow e4m3fnuz = { 3, 8, 0x7f, 0x80 | UNSIGNED, 0x80 | UNSIGNED, 0
 static const narrow e5m2 = { 2, 15, 0x7b, 0x7c, 0x7e, 0x80 };
 static const narrow e5m2fnuz = { 2, 16, 0x7f, 0x80 | UNSIGNED, 0x80 | UNSIGNED, 0x80 };
 static const narrow e2m1 = { 1, 1, 0x7, 0x7, 0x8 | UNSIGNED, 0x8 };
+static const narrow e2m3 = { 3, 1, 0x1f, 0x1f, 0x20 | UNSIGNED, 0x20 };
+static const narrow e3m2 = { 2, 3, 0x1f, 0x1f, 0x20 | UNSIGNED, 0x20 };
 
 static inline uint8_t to_narrow(float x, narrow k, bool saturate)
 {
@@ -174,8 +178,10 @@ float ox_f8_to_f32(uint8_t code, ox_dtype t)
     case OX_F8E5M2: return from_narrow(code, e5m2);
     case OX_F8E5M2FNUZ: return from_narrow(code, e5m2fnuz);
     case OX_F4E2M1: return from_narrow(code, e2m1);
+    case OX_F6E2M3: return from_narrow(code, e2m3);
+    case OX_F6E3M2: return from_narrow(code, e3m2);
     case OX_F8E8M0: return e8m0_to_f32(code);
-    default: assert(!"an f8 or f4 type"); return 0;
+    default: assert(!"an f8, f6 or f4 type"); return 0;
     }
 }
 
@@ -262,6 +268,8 @@ static inline float load_bf16(ox_bf16 v) { return ox_bf16_to_f32(v); }
     case OX_F8E5M2: EACH(uint8_t, C_F32(from_narrow(x[i], e5m2)));                                 \
     case OX_F8E5M2FNUZ: EACH(uint8_t, C_F32(from_narrow(x[i], e5m2fnuz)));                         \
     case OX_F4E2M1: EACH(uint8_t, C_F32(from_narrow(x[i], e2m1)));                                 \
+    case OX_F6E2M3: EACH(uint8_t, C_F32(from_narrow(x[i], e2m3)));                                 \
+    case OX_F6E3M2: EACH(uint8_t, C_F32(from_narrow(x[i], e3m2)));                                 \
     case OX_F8E8M0: EACH(uint8_t, C_F32(e8m0_to_f32(x[i])));                                       \
     case OX_I8: case OX_I4: case OX_I2: EACH(int8_t, x[i]);                                        \
     case OX_U8: case OX_U4: case OX_U2: case OX_BOOL: EACH(uint8_t, x[i]);                         \
@@ -309,6 +317,8 @@ void ox_to_i64(int64_t *to, const void *from, ox_dtype t, size_t n)
     case OX_F8E5M2: STORE(uint8_t, to_narrow(F, e5m2, true));                                      \
     case OX_F8E5M2FNUZ: STORE(uint8_t, to_narrow(F, e5m2fnuz, true));                              \
     case OX_F4E2M1: STORE(uint8_t, to_narrow(F, e2m1, true));                                      \
+    case OX_F6E2M3: STORE(uint8_t, to_narrow(F, e2m3, true));                                      \
+    case OX_F6E3M2: STORE(uint8_t, to_narrow(F, e3m2, true));                                      \
     case OX_F8E8M0: STORE(uint8_t, ox_f8e8m0_from_f32(F, OX_ROUND_UP, true));
 
 /* The integers, from floating x[i]. */

@@ -9,7 +9,7 @@ typedef enum ox_dtype {
 #define DTYPE(id, onnx, name, memory, file_bits, class, numpy) OX_##id = onnx,
 #include "runtime/tensor/dtype.def"
 #undef DTYPE
-    OX_N_DTYPES = 27
+    OX_N_DTYPES = 29
 } ox_dtype;
 
 typedef enum ox_class {
@@ -66,7 +66,7 @@ bool ox_dtype_converts(ox_dtype t); /* float, int, uint or bool: may be given to
 
 /* One element of the four f8 types with sign; saturate = false is Cast's `saturate` attribute. */
 uint8_t ox_f8_from_f32(float x, ox_dtype t, bool saturate);
-float   ox_f8_to_f32(uint8_t code, ox_dtype t); /* f8e8m0 and f4e2m1 too */
+float   ox_f8_to_f32(uint8_t code, ox_dtype t); /* f8e8m0, f6 and f4 too */
 uint8_t ox_f4_from_f32(float x);
 
 /* f8e8m0 holds powers of two: 2^(code - 127), 255 is NaN.  Cast's `round_mode`: to the power of two
