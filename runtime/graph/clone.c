@@ -16,6 +16,7 @@ ox_graph *ox_graph_clone(ox_arena *a, const ox_graph *g, ox_graph *parent)
     ox_graph *c = copy(a, g, 1, sizeof(*g));
     if (!c)
         return NULL;
+    c->arena = a;
     c->parent = parent;
     c->plans = NULL;
     c->node = copy(a, g->node, g->n_node, sizeof(*g->node));

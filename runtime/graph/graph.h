@@ -2,7 +2,8 @@
  *
  * Invariants (graph/check.c asserts them after load and after every pass):
  *   nodes are in topological order; each value has at most one producer (a node output, a graph
- *   input, a capture or a constant); n_uses counts node inputs plus graph outputs.
+ *   input, a capture or a constant); n_uses counts node inputs, graph outputs and what the captures
+ *   of subgraphs take.
  * A subgraph sees outer values only through its captures: value `inner` of the subgraph takes what
  * value `outer` of the parent holds.  The node that owns the subgraph depends on `outer`. */
 #ifndef OX_GRAPH_GRAPH_H
@@ -62,6 +63,7 @@ typedef struct ox_capture { int outer, inner; } ox_capture;
 
 struct ox_graph {
     ox_model   *model;
+    ox_arena   *arena;        /* what is added comes from here: the model's, or the one of a copy */
     ox_graph   *parent;       /* NULL: the main graph */
     const char *name;
     ox_node    *node;    size_t n_node, cap_node;
@@ -87,16 +89,27 @@ struct ox_model {
     ox_graph   *graph;
     int         n_function;   /* model-local functions inlined at load */
     const char **symbol; size_t n_symbol, cap_symbol; /* symbol k is dim value -2 - k */
-    struct ox_mapping *mapping; /* files that weights point into; unmapped last */
+    struct ox_names   *symbol_index;
+    struct ox_deferred *deferred; /* what to release with the model: mappings, weight buffers */
     size_t      n_bytes;      /* of the file and its external data */
 };
 
 /* dim value of a symbol name, new or known; OX_DIM_UNKNOWN when out of memory.  Name of a dim value. */
 int64_t     ox_model_symbol(ox_model *m, const char *name);
 const char *ox_model_symbol_name(const ox_model *m, int64_t dim);
-void        ox_model_destroy(ox_model *m);
 
-/* Appends; -1 / NULL when out of memory. */
+/* An empty model whose arena has this budget (0: none); NULL when out of memory. */
+ox_model *ox_model_create(size_t budget);
+/* Releases what was deferred (last one first), then the arena.  NULL is legal. */
+void ox_model_destroy(ox_model *m);
+/* Has release(data, n_bytes) called when the model is destroyed; false when out of memory. */
+bool ox_model_defer(ox_model *m, void (*release)(void *data, size_t n_bytes), void *data,
+                    size_t n_bytes);
+
+/* A graph with nothing in it; NULL when out of memory.  The name is borrowed. */
+ox_graph *ox_graph_create(ox_model *m, ox_graph *parent, const char *name);
+/* Appends; -1 / NULL when out of memory.  Names are borrowed.  Pointers to nodes and values go stale
+ * when more are added. */
 int      ox_graph_add_value(ox_graph *g, const char *name);
 ox_node *ox_graph_add_node(ox_graph *g);
 int      ox_graph_find_value(const ox_graph *g, const char *name); /* linear; -1 */

@@ -1,0 +1,146 @@
+/* Models, graphs, and the growth of their tables. */
+#include "runtime/graph/graph.h"
+#include "runtime/graph/names.h"
+
+#include <assert.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct ox_deferred {
+    struct ox_deferred *next;
+    void (*release)(void *data, size_t n_bytes);
+    void  *data;
+    size_t n_bytes;
+};
+
+ox_model *ox_model_create(size_t budget)
+{
+    ox_arena *a = ox_arena_create(budget);
+    ox_model *m = a ? ox_arena_alloc(a, sizeof *m) : NULL;
+    ox_names *symbols = m ? ox_arena_alloc(a, sizeof *symbols) : NULL;
+    if (!symbols) {
+        ox_arena_destroy(a);
+        return NULL;
+    }
+    ox_names_init(symbols, a);
+    *m = (ox_model){ .arena = a, .path = "", .producer = "", .producer_version = "",
+                     .model_domain = "", .doc = "", .symbol_index = symbols };
+    return m;
+}
+
+void ox_model_destroy(ox_model *m)
+{
+    if (!m)
+        return;
+    for (struct ox_deferred *d = m->deferred; d; d = d->next)
+        d->release(d->data, d->n_bytes);
+    ox_arena_destroy(m->arena); /* the model itself goes with it */
+}
+
+bool ox_model_defer(ox_model *m, void (*release)(void *data, size_t n_bytes), void *data,
+                    size_t n_bytes)
+{
+    struct ox_deferred *d = ox_arena_alloc(m->arena, sizeof *d);
+    if (!d)
+        return false;
+    *d = (struct ox_deferred){ m->deferred, release, data, n_bytes };
+    m->deferred = d;
+    return true;
+}
+
+int64_t ox_model_symbol(ox_model *m, const char *name)
+{
+    int k = ox_names_get(m->symbol_index, name, -1);
+    if (k < 0) {
+        char *copy = ox_arena_strndup(m->arena, name, strlen(name));
+        if (!copy || m->n_symbol >= INT_MAX - 2 ||
+            !ox_arena_grow(m->arena, (void **)&m->symbol, m->n_symbol, &m->cap_symbol,
+                           sizeof *m->symbol) ||
+            !ox_names_put(m->symbol_index, copy, (int)m->n_symbol))
+            return OX_DIM_UNKNOWN;
+        k = (int)m->n_symbol;
+        m->symbol[m->n_symbol++] = copy;
+    }
+    return -2 - (int64_t)k;
+}
+
+const char *ox_model_symbol_name(const ox_model *m, int64_t dim)
+{
+    if (dim > -2 || (uint64_t)(-2 - dim) >= m->n_symbol)
+        return "?";
+    return m->symbol[-2 - dim];
+}
+
+ox_graph *ox_graph_create(ox_model *m, ox_graph *parent, const char *name)
+{
+    ox_graph *g = ox_arena_alloc(m->arena, sizeof *g);
+    if (g) {
+        g->model = m;
+        g->arena = m->arena;
+        g->parent = parent;
+        g->name = name;
+    }
+    return g;
+}
+
+int ox_graph_add_value(ox_graph *g, const char *name)
+{
+    if (g->n_value >= INT_MAX || !ox_arena_grow(g->arena, (void **)&g->value, g->n_value,
+                                                &g->cap_value, sizeof *g->value))
+        return -1;
+    g->value[g->n_value] = (ox_info){ .name = name, .type = { .rank = -1 }, .producer = -1 };
+    return (int)g->n_value++;
+}
+
+ox_node *ox_graph_add_node(ox_graph *g)
+{
+    if (g->n_node >= INT_MAX || !ox_arena_grow(g->arena, (void **)&g->node, g->n_node,
+                                               &g->cap_node, sizeof *g->node))
+        return NULL;
+    ox_node *n = &g->node[g->n_node];
+    *n = (ox_node){ .name = "", .op_type = "", .domain = "", .index = (int)g->n_node };
+    g->n_node++;
+    return n;
+}
+
+int ox_graph_find_value(const ox_graph *g, const char *name)
+{
+    for (size_t i = 0; i < g->n_value; i++)
+        if (strcmp(g->value[i].name, name) == 0)
+            return (int)i;
+    return -1;
+}
+
+const ox_attr *ox_node_attr(const ox_node *n, const char *name)
+{
+    for (int i = 0; i < n->n_attr; i++)
+        if (strcmp(n->attr[i].name, name) == 0)
+            return &n->attr[i];
+    return NULL;
+}
+
+void ox_graph_link(ox_graph *g)
+{
+    for (size_t i = 0; i < g->n_value; i++) {
+        g->value[i].producer = -1;
+        g->value[i].n_uses = 0;
+    }
+    for (size_t k = 0; k < g->n_node; k++) {
+        const ox_node *n = &g->node[k];
+        if (!n->op_type)
+            continue;
+        for (int i = 0; i < n->n_in; i++)
+            if (n->in[i] != OX_ABSENT)
+                g->value[n->in[i]].n_uses++;
+        for (int i = 0; i < n->n_out; i++)
+            if (n->out[i] != OX_ABSENT)
+                g->value[n->out[i]].producer = (int)k;
+        for (int i = 0; i < n->n_attr; i++)
+            for (size_t c = 0; n->attr[i].graph && c < n->attr[i].graph->n_capture; c++)
+                g->value[n->attr[i].graph->capture[c].outer].n_uses++;
+    }
+    for (int i = 0; i < g->n_out; i++)
+        if (g->out[i] != OX_ABSENT)
+            g->value[g->out[i]].n_uses++;
+}

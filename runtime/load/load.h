@@ -1,0 +1,30 @@
+/* Model bytes to the graph IR.  Nothing of protobuf is left afterwards; everything hangs on the model. */
+#ifndef OX_LOAD_LOAD_H
+#define OX_LOAD_LOAD_H
+
+#include "runtime/graph/graph.h"
+
+typedef struct ox_load_options {
+    /* ox_load_bytes only.  keep: the bytes outlive the model and never change, so weights may be
+     * used where they are.  folder: where external data is; NULL: models that have any fail. */
+    bool        keep;
+    const char *folder;
+} ox_load_options;
+
+/* Maps the file; weights are used in place where their alignment allows.  options may be NULL.
+ * Memory counts against ox_buf_cap. */
+ox_code ox_load_file(const char *path, const ox_load_options *options, ox_model **out,
+                     ox_error *err) OX_MUST_CHECK;
+ox_code ox_load_bytes(const void *bytes, size_t n, const ox_load_options *options, ox_model **out,
+                      ox_error *err) OX_MUST_CHECK;
+
+/* A value from the bytes of a TensorProto, SequenceProto, MapProto, SparseTensorProto or OptionalProto:
+ * `type` says which (NULL: TensorProto).  The value owns all its memory. */
+ox_code ox_pb_read_value(const void *bytes, size_t n, const ox_type *type, ox_value *out,
+                         ox_error *err) OX_MUST_CHECK;
+/* The reverse.  type says what cannot be seen from the value (optional, types of nothing); NULL: the
+ * value speaks for itself. */
+ox_code ox_pb_write_value(const ox_value *v, const ox_type *type, const char *name, ox_buf **bytes,
+                          ox_error *err) OX_MUST_CHECK;
+
+#endif
