@@ -82,7 +82,7 @@ static ox_code FN(general)(ox_run *r)
 }
 
 #else /* ---- once ---- */
-#include "kernels/conv/activation.h"
+#include "kernels/activation.h"
 #include "kernels/window.h"
 
 #include <math.h>

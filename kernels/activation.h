@@ -1,6 +1,6 @@
 /* The activation that fusion puts behind a convolution or a matrix product. */
-#ifndef OX_CONV_ACTIVATION_H
-#define OX_CONV_ACTIVATION_H
+#ifndef OX_KERNELS_ACTIVATION_H
+#define OX_KERNELS_ACTIVATION_H
 
 #include "runtime/op.h"
 

@@ -1,4 +1,4 @@
-#include "kernels/conv/activation.h"
+#include "kernels/activation.h"
 
 #include <math.h>
 
