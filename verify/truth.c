@@ -1,0 +1,173 @@
+#include "verify/truth.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Spacing of dtype's numbers around y; y itself may be out of its range. */
+static double ulp(ox_dtype dtype, double y)
+{
+    double u = ox_dtype_roundoff(dtype), tiny = ox_dtype_tiny(dtype);
+    int e;
+    if (y == 0 || !isfinite(y))
+        return tiny;
+    frexp(y, &e);
+    return fmax(ldexp(2 * u, e - 1), tiny);
+}
+
+double ox_error_bound(ox_error_model m, ox_dtype dtype, double y, double mag)
+{
+    double u = ox_dtype_roundoff(dtype);
+    if (isnan(mag))
+        mag = fabs(y);
+    switch (m.kind) {
+    case ERR_EXACT:   return 0;
+    case ERR_ULP:     return m.c * ulp(dtype, y);
+    case ERR_RANDOM:  return INFINITY;
+    case ERR_SUM:     return m.c * u * mag + ox_dtype_tiny(dtype);
+    case ERR_DEFAULT: break;
+    }
+    return 8 * u * mag + ox_dtype_tiny(dtype);
+}
+
+static double *doubles(ox_arena *a, size_t n) { return ox_arena_array(a, n ? n : 1, sizeof(double)); }
+
+static bool numeric(const ox_tensor *t)
+{
+    ox_class c = t && t->rank >= 0 ? ox_dtype_class(t->dtype) : OX_CLASS_NONE;
+    return c == OX_CLASS_FLOAT || c == OX_CLASS_INT || c == OX_CLASS_UINT || c == OX_CLASS_BOOL;
+}
+
+static ox_code read_inputs(ox_arena *a, const ox_run *r, const double *const *in, ox_truth *t, ox_error *err)
+{
+    t->in = ox_arena_array(a, (size_t)OX_MAX(r->n_in, 1), sizeof(*t->in));
+    if (!t->in)
+        return OX_FAIL(err, OX_E_NOMEM, "out of memory");
+    for (int i = 0; i < r->n_in; i++) {
+        if (!numeric(r->in[i]))
+            continue;
+        size_t n = (size_t)ox_count(r->in[i]);
+        if (!(t->in[i] = doubles(a, n)))
+            return OX_FAIL(err, OX_E_NOMEM, "out of memory");
+        if (in && in[i])
+            memcpy(t->in[i], in[i], n * sizeof(double));
+        else if (n)
+            ox_to_f64(t->in[i], r->in[i]->data, r->in[i]->dtype, n);
+    }
+    return OX_OK;
+}
+
+static ox_code make_outputs(ox_arena *a, const ox_run *r, ox_truth *t, double ***mag, ox_error *err)
+{
+    size_t n_out = (size_t)OX_MAX(r->n_out, 1);
+    bool any = false;
+    t->n_out = r->n_out;
+    t->value = ox_arena_array(a, n_out, sizeof(*t->value));
+    t->bound = ox_arena_array(a, n_out, sizeof(*t->bound));
+    *mag = ox_arena_array(a, n_out, sizeof(**mag));
+    if (!t->value || !t->bound || !*mag)
+        return OX_FAIL(err, OX_E_NOMEM, "out of memory");
+    for (int i = 0; i < r->n_out; i++) {
+        if (!r->out[i] || r->out[i]->rank < 0 || !ox_is_float(r->out[i]->dtype))
+            continue;
+        size_t n = (size_t)ox_count(r->out[i]);
+        t->value[i] = doubles(a, n);
+        t->bound[i] = doubles(a, n);
+        (*mag)[i] = doubles(a, n);
+        if (!t->value[i] || !t->bound[i] || !(*mag)[i])
+            return OX_FAIL(err, OX_E_NOMEM, "out of memory");
+        for (size_t k = 0; k < n; k++)
+            (*mag)[i][k] = NAN;
+        any = true;
+    }
+    return any ? OX_OK : OX_FAIL(err, OX_E_UNSUPPORTED, "%s has no float output", r->op->name);
+}
+
+/* A node's run with every float tensor replaced by a double one. */
+typedef struct twin {
+    ox_run            run;
+    ox_tensor        *in, *out;
+    const ox_tensor **pin;
+    ox_tensor       **pout;
+} twin;
+
+static ox_code make_twin(ox_arena *a, const ox_run *r, const ox_truth *t, twin *w, ox_error *err)
+{
+    size_t n_in = (size_t)OX_MAX(r->n_in, 1), n_out = (size_t)OX_MAX(r->n_out, 1);
+    w->in = ox_arena_array(a, n_in, sizeof(*w->in));
+    w->out = ox_arena_array(a, n_out, sizeof(*w->out));
+    w->pin = ox_arena_array(a, n_in, sizeof(*w->pin));
+    w->pout = ox_arena_array(a, n_out, sizeof(*w->pout));
+    if (!w->in || !w->out || !w->pin || !w->pout)
+        return OX_FAIL(err, OX_E_NOMEM, "out of memory");
+    for (int i = 0; i < r->n_in; i++) {
+        w->pin[i] = r->in[i];
+        if (!t->in[i] || !ox_is_float(r->in[i]->dtype))
+            continue;
+        w->in[i] = *r->in[i];
+        w->in[i].dtype = OX_F64;
+        w->in[i].data = t->in[i];
+        w->pin[i] = &w->in[i];
+    }
+    for (int i = 0; i < r->n_out; i++) {
+        if (!r->out[i])
+            continue;
+        w->out[i] = *r->out[i];
+        w->pout[i] = &w->out[i];
+        if (t->value[i]) {
+            w->out[i].dtype = OX_F64;
+            w->out[i].data = t->value[i];
+        } else if (!(w->out[i].data = ox_arena_alloc64(a, OX_MAX(ox_bytes(r->out[i]), 1)))) {
+            return OX_FAIL(err, OX_E_NOMEM, "out of memory");
+        }
+    }
+    w->run = *r;
+    w->run.in = w->pin;
+    w->run.out = w->pout;
+    w->run.in_const = 0;
+    w->run.f64 = true;
+    w->run.optimize = 0;
+    w->run.err = err;
+    w->run.state = ox_arena_alloc64(a, OX_MAX(r->op->state_size, 1));
+    return w->run.state ? OX_OK : OX_FAIL(err, OX_E_NOMEM, "out of memory");
+}
+
+/* Without an oracle of its own the operator's f64 kernel serves, on doubles. */
+static ox_code by_kernel(ox_arena *a, ox_run *r, ox_truth *t, ox_error *err)
+{
+    ox_dtype key = ox_kernel_key(r), wanted = ox_is_float(key) ? OX_F64 : key, to;
+    ox_run_fn *fn = ox_kernel_find(r->op, wanted, &to);
+    twin w;
+    if (!fn || to != wanted)
+        return OX_FAIL(err, OX_E_UNSUPPORTED, "%s has no float64 kernel", r->op->name);
+    OX_TRY(make_twin(a, r, t, &w, err));
+    if (r->op->prepare)
+        OX_TRY(r->op->prepare(&w.run));
+    return fn(&w.run);
+}
+
+static ox_code by_oracle(ox_run *r, ox_truth *t, double **mag)
+{
+    ox_oracle o = { r, (const double *const *)t->in, t->value, mag };
+    return r->op->oracle(&o);
+}
+
+ox_code ox_truth_of(ox_arena *a, ox_run *r, const double *const *in, ox_truth *t, ox_error *err)
+{
+    const ox_op *op = r->op;
+    double **mag;
+    *t = (ox_truth){ 0 };
+    if ((op->flags & (OX_IMPURE | OX_CONTROL)) || op->error.kind == ERR_RANDOM)
+        return OX_FAIL(err, OX_E_UNSUPPORTED, "%s has no single truth", op->name);
+    OX_TRY(make_outputs(a, r, t, &mag, err));
+    OX_TRY(read_inputs(a, r, in, t, err));
+    r->err = err;
+    OX_TRY(op->oracle ? by_oracle(r, t, mag) : by_kernel(a, r, t, err));
+    for (int i = 0; i < r->n_out; i++) {
+        if (!t->value[i])
+            continue;
+        size_t n = (size_t)ox_count(r->out[i]);
+        for (size_t k = 0; k < n; k++)
+            t->bound[i][k] = ox_error_bound(op->error, r->out[i]->dtype, t->value[i][k], mag[i][k]);
+    }
+    return OX_OK;
+}

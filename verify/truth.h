@@ -1,0 +1,26 @@
+/* The float64 truth of one node: its outputs computed in double from given inputs, and for each
+ * element the largest error that rounding explains (the operator's error model, runtime/op.h).
+ *
+ * |y - value| <= bound: rounding.  margin = |y - value| / bound is a number without units. */
+#ifndef OX_VERIFY_TRUTH_H
+#define OX_VERIFY_TRUTH_H
+
+#include "runtime/plan/plan.h"
+
+typedef struct ox_truth {
+    int      n_out;
+    double **value; /* [n_out], NULL where the output is absent or no float tensor */
+    double **bound; /* the permitted |error| of each element; 0: exact */
+    double **in;    /* [n_in] the inputs in double; NULL where absent or not numeric */
+} ox_truth;
+
+/* r is a node that has run (an observer's); in[i] overrides input i with doubles where not NULL (NULL
+ * array: the run's own inputs).  Everything lives in `a`.  E_UNSUPPORTED: the node has no float output or
+ * the operator no truth (random, control flow, strings). */
+ox_code ox_truth_of(ox_arena *a, ox_run *r, const double *const *in, ox_truth *t, ox_error *err)
+    OX_MUST_CHECK;
+
+/* Bound of one element under an error model: y exact, mag the oracle's magnitude (NaN: |y|). */
+double ox_error_bound(ox_error_model m, ox_dtype dtype, double y, double mag);
+
+#endif
