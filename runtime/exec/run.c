@@ -163,8 +163,8 @@ ox_code ox_step_call(ox_step *t, ox_error *err)
     return t->wide ? widened_call(t, err) : t->fn(&t->run);
 }
 
-/* Tensors and values of a dynamic step are whatever the run has put into the slots. */
-static void refresh_inputs(ox_step *t)
+
+void ox_step_refresh(ox_step *t)
 {
     const ox_node *n = t->frame.node;
     for (int i = 0; i < t->run.n_in; i++) {
@@ -172,7 +172,6 @@ static void refresh_inputs(ox_step *t)
             continue;
         ox_slot *s = &t->frame.plan->slot[n->in[i]];
         t->in[i] = s->v.kind == OX_TENSOR ? &s->v.t : NULL;
-        t->vin[i] = &s->v;
         if (s->v.kind == OX_TENSOR) {
             s->type.kind = OX_TENSOR;
             s->type.dtype = s->v.t.dtype;
@@ -216,7 +215,7 @@ static void drop_outputs(ox_step *t)
 static ox_code run_dynamic(ox_step *t, ox_error *err)
 {
     t->run.err = err;
-    refresh_inputs(t);
+    ox_step_refresh(t);
     drop_outputs(t);
     OX_TRY(ox_step_check_types(t, err));
     OX_TRY(ox_step_infer(t, err));

@@ -197,6 +197,8 @@ static bool worth_folding(const ox_plan *p, const ox_step *t)
 static ox_code plan_step(ox_plan *p, ox_step *t, bool folding, ox_error *err)
 {
     const ox_op *op = t->run.op;
+    ox_step_refresh(t);
+    OX_TRY(ox_step_check_types(t, err));
     bool known = inputs_known(t), shape_only = (op->flags & OX_SHAPE_ONLY) != 0;
     if (!known && !((op->flags & OX_SYMBOLIC) && inputs_typed(t))) {
         ox_step_output_types(t);

@@ -104,6 +104,8 @@ ox_run_fn *ox_kernel_find(const ox_op *op, ox_dtype t, ox_dtype *to);
 ox_dtype   ox_kernel_key(const ox_run *r);
 
 /* Executes one step's operator (exec/run.c); also used to fold while planning. */
+/* The step's tensor inputs are what its slots hold now. */
+void    ox_step_refresh(ox_step *t);
 ox_code ox_step_check_types(ox_step *t, ox_error *err) OX_MUST_CHECK; /* against the schema */
 void    ox_step_output_types(ox_step *t);  /* output element types by the schema; shapes unknown */
 ox_code ox_step_kernel(ox_step *t, ox_error *err) OX_MUST_CHECK; /* fn and wide */
