@@ -120,25 +120,41 @@ const ox_attr *ox_node_attr(const ox_node *n, const char *name)
     return NULL;
 }
 
+int ox_node_read(const ox_node *n, int k)
+{
+    if (k < n->n_in)
+        return n->in[k];
+    k -= n->n_in;
+    for (int i = 0; i < n->n_attr; i++) {
+        const ox_graph *sub = n->attr[i].kind == OX_ATTR_GRAPH ? n->attr[i].graph : NULL;
+        if (sub && (size_t)k < sub->n_capture)
+            return sub->capture[k].outer;
+        k -= sub ? (int)sub->n_capture : 0;
+    }
+    return OX_NO_MORE;
+}
+
 void ox_graph_link(ox_graph *g)
 {
     for (size_t i = 0; i < g->n_value; i++) {
         g->value[i].producer = -1;
         g->value[i].n_uses = 0;
+        g->value[i].user = -1;
     }
     for (size_t k = 0; k < g->n_node; k++) {
         const ox_node *n = &g->node[k];
         if (!n->op_type)
             continue;
-        for (int i = 0; i < n->n_in; i++)
-            if (n->in[i] != OX_ABSENT)
-                g->value[n->in[i]].n_uses++;
+        for (int i = 0, v; (v = ox_node_read(n, i)) != OX_NO_MORE; i++) {
+            if (v == OX_ABSENT)
+                continue;
+            g->value[v].n_uses++;
+            if (i < n->n_in)
+                g->value[v].user = (int)k;
+        }
         for (int i = 0; i < n->n_out; i++)
             if (n->out[i] != OX_ABSENT)
                 g->value[n->out[i]].producer = (int)k;
-        for (int i = 0; i < n->n_attr; i++)
-            for (size_t c = 0; n->attr[i].graph && c < n->attr[i].graph->n_capture; c++)
-                g->value[n->attr[i].graph->capture[c].outer].n_uses++;
     }
     for (int i = 0; i < g->n_out; i++)
         if (g->out[i] != OX_ABSENT)

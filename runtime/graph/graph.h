@@ -56,6 +56,7 @@ typedef struct ox_info {      /* a value */
     ox_value   *constant_value; /* sparse or sequence constants */
     int         producer;     /* node number; -1 input, capture, constant */
     int         n_uses;
+    int         user;         /* a node that reads it as an input; -1 none */
     bool        is_input, is_output, from_initializer;
 } ox_info;
 
@@ -117,6 +118,11 @@ const ox_attr *ox_node_attr(const ox_node *n, const char *name);   /* the node's
 
 /* An independent copy of a graph and its subgraphs in `a`; constants are shared.  NULL: no memory. */
 ox_graph *ox_graph_clone(ox_arena *a, const ox_graph *g, ox_graph *parent);
+
+/* The k-th value that a node reads: its inputs, then what its subgraphs capture; OX_ABSENT for an absent
+ * input, OX_NO_MORE behind the last. */
+enum { OX_NO_MORE = -2 };
+int ox_node_read(const ox_node *n, int k);
 
 /* Recomputes producer and n_uses of every value. */
 void    ox_graph_link(ox_graph *g);

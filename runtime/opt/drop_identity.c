@@ -1,6 +1,8 @@
 /* Nodes that hand their input on: Identity, Dropout at inference, Cast to the type it has. */
 #include "runtime/opt/opt.h"
 
+#include <stdlib.h>
+
 static bool is_identity(const ox_graph *g, const ox_node *n)
 {
     if (n->n_in < 1 || n->in[0] < 0 || n->n_out < 1 || n->out[0] < 0)
@@ -21,12 +23,20 @@ static bool is_identity(const ox_graph *g, const ox_node *n)
 
 ox_code ox_pass_drop_identity(ox_session *s, ox_graph *g, ox_error *err)
 {
+    int *to = malloc((g->n_value + 1) * sizeof(*to));
     (void)s;
-    (void)err;
-    for (size_t k = 0; k < g->n_node; k++) {
+    if (!to)
+        return OX_FAIL(err, OX_E_NOMEM, "out of memory");
+    for (size_t i = 0; i < g->n_value; i++)
+        to[i] = (int)i;
+    for (size_t k = 0; k < g->n_node; k++) { /* in topological order: to[] of the input is final */
         ox_node *n = &g->node[k];
-        if (n->op_type && is_identity(g, n) && ox_replace_value(g, n->out[0], n->in[0]))
-            ox_delete_node(n);
+        if (!n->op_type || !is_identity(g, n) || g->value[n->out[0]].is_output)
+            continue;
+        to[n->out[0]] = to[n->in[0]];
+        ox_delete_node(n);
     }
+    ox_replace_values(g, to);
+    free(to);
     return OX_OK;
 }

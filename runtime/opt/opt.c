@@ -54,45 +54,27 @@ ox_node *ox_producer(ox_graph *g, int value)
     return k >= 0 && g->node[k].op_type ? &g->node[k] : NULL;
 }
 
-static bool captured(const ox_graph *g, int value)
-{
-    for (size_t k = 0; k < g->n_node; k++)
-        for (int i = 0; i < g->node[k].n_attr; i++) {
-            const ox_graph *sub = g->node[k].attr[i].kind == OX_ATTR_GRAPH ? g->node[k].attr[i].graph : NULL;
-            for (size_t c = 0; sub && c < sub->n_capture; c++)
-                if (sub->capture[c].outer == value)
-                    return true;
-        }
-    return false;
-}
-
 ox_node *ox_only_user(ox_graph *g, int value)
 {
-    if (value < 0 || g->value[value].is_output || captured(g, value))
+    if (value < 0 || g->value[value].is_output || g->value[value].n_uses != 1 || g->value[value].user < 0)
         return NULL;
-    ox_node *user = NULL;
-    for (size_t k = 0; k < g->n_node; k++) {
-        ox_node *n = &g->node[k];
-        for (int i = 0; n->op_type && i < n->n_in; i++) {
-            if (n->in[i] != value)
-                continue;
-            if (user)
-                return NULL;
-            user = n;
-        }
-    }
-    return user;
+    ox_node *n = &g->node[g->value[value].user];
+    return n->op_type ? n : NULL;
 }
 
-bool ox_replace_value(ox_graph *g, int from, int to)
+void ox_replace_values(ox_graph *g, const int *to)
 {
-    if (g->value[from].is_output || captured(g, from))
-        return false;
-    for (size_t k = 0; k < g->n_node; k++)
-        for (int i = 0; i < g->node[k].n_in; i++)
-            if (g->node[k].in[i] == from)
-                g->node[k].in[i] = to;
-    return true;
+    for (size_t k = 0; k < g->n_node; k++) {
+        ox_node *n = &g->node[k];
+        for (int i = 0; i < n->n_in; i++)
+            if (n->in[i] >= 0)
+                n->in[i] = to[n->in[i]];
+        for (int i = 0; i < n->n_attr; i++) {
+            ox_graph *sub = n->attr[i].kind == OX_ATTR_GRAPH ? n->attr[i].graph : NULL;
+            for (size_t c = 0; sub && c < sub->n_capture; c++)
+                sub->capture[c].outer = to[sub->capture[c].outer];
+        }
+    }
 }
 
 int ox_add_constant(ox_session *s, ox_graph *g, const char *name, ox_tensor *take_t)

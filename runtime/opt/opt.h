@@ -12,12 +12,12 @@ typedef ox_code ox_pass_fn(ox_session *s, ox_graph *g, ox_error *err);
 
 /* The value's producer; NULL: input, capture or constant. */
 ox_node *ox_producer(ox_graph *g, int value);
-/* The only node that reads `value`; NULL if there are more, none, a subgraph's capture, or if it is a
- * graph output. */
+/* The only reader of `value`, as an input; NULL if there are more, none, a subgraph's capture, or if
+ * it is a graph output.  As of the last ox_graph_link. */
 ox_node *ox_only_user(ox_graph *g, int value);
 bool     ox_is_op(const ox_node *n, const char *op_type); /* of ai.onnx */
-/* Every reader of `from` reads `to`; false (nothing done) if `from` is a graph output. */
-bool     ox_replace_value(ox_graph *g, int from, int to);
+/* Every reader of value v reads to[v], subgraphs' captures too. */
+void     ox_replace_values(ox_graph *g, const int *to);
 /* A new constant value of the graph; takes t.  -1: out of memory. */
 int      ox_add_constant(ox_session *s, ox_graph *g, const char *name, ox_tensor *take_t);
 /* Marks a node for ox_graph_prune. */

@@ -7,8 +7,9 @@
 #include "runtime/exec/internal.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-enum { ALIGN = 64 };
+enum { MANY = 4096 };
 
 typedef struct block {
     int    root;
@@ -80,6 +81,33 @@ static void place(block *b, block *placed, size_t n, block **busy)
     b->offset = at;
 }
 
+/* For graphs so large that looking at all pairs takes seconds: steps in order, each block in the first
+ * gap of the blocks then alive.  live[] is kept sorted by offset. */
+static int by_start(const void *va, const void *vb)
+{
+    const block *a = va, *b = vb;
+    return a->first != b->first ? (a->first > b->first) - (a->first < b->first) : by_size(va, vb);
+}
+
+static void place_in_order(block *b, size_t n, block **live)
+{
+    size_t n_live = 0;
+    qsort(b, n, sizeof(*b), by_start);
+    for (size_t i = 0; i < n; i++) {
+        size_t kept = 0, at = 0, where;
+        for (size_t k = 0; k < n_live; k++)
+            if (live[k]->last >= b[i].first)
+                live[kept++] = live[k];
+        n_live = kept;
+        for (where = 0; where < n_live && live[where]->offset < at + b[i].bytes; where++)
+            at = OX_MAX(at, live[where]->offset + live[where]->bytes);
+        b[i].offset = at;
+        memmove(live + where + 1, live + where, (n_live - where) * sizeof(*live));
+        live[where] = &b[i];
+        n_live++;
+    }
+}
+
 static size_t live_bound(const ox_plan *p, const block *b, size_t n)
 {
     int64_t *change = calloc(p->n_step + 2, sizeof(*change)), live = 0, most = 0;
@@ -105,9 +133,9 @@ static void find_lives(ox_plan *p)
         p->slot[i].last = p->slot[i].first;
     for (int k = 0; k <= end; k++) {
         const ox_node *n = p->step[k].frame.node;
-        for (int i = 0; i < n->n_in; i++)
-            if (n->in[i] >= 0)
-                p->slot[root_of(p, n->in[i])].last = k;
+        for (int i = 0, v; (v = ox_node_read(n, i)) != OX_NO_MORE; i++)
+            if (v >= 0)
+                p->slot[root_of(p, v)].last = k;
     }
     for (size_t i = 0; i < p->graph->n_value; i++)
         if (keep || p->graph->value[i].is_output)
@@ -121,7 +149,7 @@ ox_code ox_plan_memory(ox_plan *p, ox_error *err)
     size_t n_value = p->graph->n_value, n = 0, top = 0;
     find_lives(p);
     block *b = malloc(OX_MAX(n_value, 1) * sizeof(*b));
-    block **busy = malloc(OX_MAX(n_value, 1) * sizeof(*busy));
+    block **busy = malloc((n_value + 1) * sizeof(*busy));
     if (!b || !busy) {
         free(b);
         free(busy);
@@ -132,9 +160,14 @@ ox_code ox_plan_memory(ox_plan *p, ox_error *err)
         if (s->place == OX_PLACE_SLAB && s->root == (int)i)
             b[n++] = (block){ (int)i, s->first, s->last, s->bytes, 0 };
     }
-    qsort(b, n, sizeof(*b), by_size);
+    if (n > MANY) {
+        place_in_order(b, n, busy);
+    } else {
+        qsort(b, n, sizeof(*b), by_size);
+        for (size_t i = 0; i < n; i++)
+            place(&b[i], b, i, busy);
+    }
     for (size_t i = 0; i < n; i++) {
-        place(&b[i], b, i, busy);
         p->slot[b[i].root].offset = b[i].offset;
         top = OX_MAX(top, b[i].offset + b[i].bytes);
     }

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { FOLD_BYTES = 1 << 16, MAX_PLANS = 8, MAX_SUBPLANS = 4 };
+enum { ALIGN = 64, FOLD_BYTES = 1 << 16, MAX_PLANS = 8, MAX_SUBPLANS = 4 };
 
 /* ---- steps ---- */
 static void *take(ox_plan *p, size_t n, size_t size)
@@ -279,7 +279,7 @@ static void place_outputs(ox_plan *p, ox_step *t, int at)
             continue;
         }
         s->place = OX_PLACE_SLAB;
-        s->bytes = (ox_bytes(&s->v.t) + 63) & ~(size_t)63;
+        s->bytes = (ox_bytes(&s->v.t) + ALIGN - 1) & ~(size_t)(ALIGN - 1);
     }
 }
 
@@ -342,9 +342,9 @@ static ox_code find_releases(ox_plan *p, ox_error *err)
         for (int i = 0; i < n->n_out; i++)
             if (n->out[i] >= 0)
                 last[n->out[i]] = (int)k;
-        for (int i = 0; i < n->n_in; i++)
-            if (n->in[i] >= 0)
-                last[n->in[i]] = (int)k;
+        for (int i = 0, v; (v = ox_node_read(n, i)) != OX_NO_MORE; i++)
+            if (v >= 0)
+                last[v] = (int)k;
     }
     for (int pass = 0; pass < 2; pass++) {
         for (size_t i = 0; i < n_value; i++) {
