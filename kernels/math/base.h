@@ -82,6 +82,29 @@ static inline float ox_clamp32(float x, float lo, float hi)
     return ox_select32(x < lo, lo, x);
 }
 static inline float ox_abs32(float x) { return ox_float32(ox_bits32(x) & 0x7fffffffu); }
+/* To the nearest integer, ties to even; down; up. */
+#if defined(__SSE4_1__) || !defined(__x86_64__)
+static inline float ox_rint32(float x) { return __builtin_rintf(x); }
+static inline float ox_floor32(float x) { return __builtin_floorf(x); }
+static inline float ox_ceil32(float x) { return __builtin_ceilf(x); }
+#else
+static inline float ox_rint32(float x)
+{
+    float a = ox_abs32(x), r = (a + 0x1p23f) - 0x1p23f; /* NaN and beyond 2^23: x is its own */
+    r = ox_float32(ox_bits32(r) | (ox_bits32(x) & 0x80000000u));
+    return ox_select32(a < 0x1p23f, r, x);
+}
+static inline float ox_floor32(float x)
+{
+    float r = ox_rint32(x);
+    return r > x ? r - 1 : r;
+}
+static inline float ox_ceil32(float x)
+{
+    float r = ox_rint32(x);
+    return r < x ? r + 1 : r;
+}
+#endif
 static inline float ox_copysign32(float y, float x)
 {
     return ox_float32((ox_bits32(y) & 0x7fffffffu) | (ox_bits32(x) & 0x80000000u));
