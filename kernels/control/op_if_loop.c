@@ -36,7 +36,7 @@ static void release_all(ox_value *v, int n)
 
 static ox_code run_if(ox_run *r)
 {
-    bool cond;
+    bool cond = false;
     OX_TRY(scalar_bool(r, r->in[0], "cond", &cond));
     ox_value *out = ox_scratch_array(r, (size_t)r->n_out, sizeof(*out));
     if (!out)
