@@ -82,7 +82,7 @@ static ox_code infer_at(ox_run *r)
 
 static ox_code run_at(ox_run *r)
 {
-    const ox_seq *s;
+    const ox_seq *s = NULL;
     int64_t at;
     ox_value v;
     OX_TRY(get_seq(r, 0, &s));
@@ -94,7 +94,7 @@ static ox_code run_at(ox_run *r)
 
 static ox_code run_insert(ox_run *r)
 {
-    const ox_seq *s;
+    const ox_seq *s = NULL;
     int64_t at;
     OX_TRY(get_seq(r, 0, &s));
     int64_t n = (int64_t)ox_seq_size(s);
@@ -114,7 +114,7 @@ static ox_code run_insert(ox_run *r)
 
 static ox_code run_erase(ox_run *r)
 {
-    const ox_seq *s;
+    const ox_seq *s = NULL;
     int64_t at;
     OX_TRY(get_seq(r, 0, &s));
     int64_t n = (int64_t)ox_seq_size(s);
@@ -140,7 +140,7 @@ static ox_code infer_length(ox_run *r)
 
 static ox_code run_length(ox_run *r)
 {
-    const ox_seq *s;
+    const ox_seq *s = NULL;
     OX_TRY(get_seq(r, 0, &s));
     *(int64_t *)r->out[0]->data = (int64_t)ox_seq_size(s);
     return OX_OK;

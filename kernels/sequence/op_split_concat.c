@@ -17,7 +17,7 @@ static ox_code part(ox_value *v, const ox_tensor *x, int axis, int64_t from, int
     v->kind = OX_TENSOR;
     size_t inner = (size_t)ox_numel(x, axis + 1, x->rank) * ox_dtype_size(x->dtype);
     int64_t outer = ox_numel(x, 0, axis);
-    for (int64_t o = 0; o < outer && inner * (size_t)n; o++)
+    for (int64_t o = 0; o < outer && inner && n; o++)
         memcpy((char *)v->t.data + (size_t)(o * n) * inner,
                (const char *)x->data + (size_t)(o * x->dim[axis] + from) * inner, (size_t)n * inner);
     return OX_OK;
@@ -117,7 +117,7 @@ static ox_code run_concat(ox_run *r)
     for (int64_t i = 0; i < n; i++) {
         const ox_tensor *x = &ox_seq_at(s, (size_t)i)->t;
         int64_t part_n = stack ? 1 : x->dim[axis];
-        for (int64_t o = 0; o < outer && inner * (size_t)part_n; o++)
+        for (int64_t o = 0; o < outer && inner && part_n; o++)
             memcpy((char *)y->data + (size_t)(o * dim[axis] + at) * inner,
                    (const char *)x->data + (size_t)(o * part_n) * inner, (size_t)part_n * inner);
         at += part_n;
