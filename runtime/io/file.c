@@ -72,7 +72,7 @@ static ox_code read_fd(int fd, const char *path, ox_buf **out, ox_error *err)
     if (n >= MAP_FROM && (*out = map(fd, n)) != NULL)
         return OX_OK;
     if (!(*out = ox_buf_create(n)))
-        return OX_FAIL(err, OX_E_NOMEM, "no memory for %s (%zu bytes)", path, n);
+        return ox_buf_fail(n, err);
     ox_code code = read_all(fd, path, *out, err);
     if (code != OX_OK) {
         ox_buf_unref(*out);

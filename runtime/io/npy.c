@@ -94,7 +94,8 @@ static ox_code read_strings(const uint8_t *p, const ox_npy *h, int64_t n, ox_ten
     ok = ok && ox_add_size(&total, total, head);
     ox_buf *b = ok ? ox_buf_create(total) : NULL;
     if (!b)
-        return OX_FAIL(err, OX_E_NOMEM, "no memory for an array of %lld strings", (long long)n);
+        return ox_buf_fail(ok ? total : SIZE_MAX, err);
+    ox_buf_set_owns_strings(b);
     ox_str *s = ox_buf_data(b);
     char *text = (char *)s + head;
     for (int64_t i = 0; i < n; i++, text += s[i - 1].n) {
@@ -124,7 +125,7 @@ static ox_code arrange(ox_buf *file, const ox_npy *h, size_t n_bytes, ox_buf **o
     bool turn = h->fortran && large > 1;
     if (turn || (uintptr_t)data % 16 != 0) { /* 16: the largest element */
         if (!(*own = ox_buf_create(n_bytes)))
-            return OX_FAIL(err, OX_E_NOMEM, "no memory for an array of %zu bytes", n_bytes);
+            return ox_buf_fail(n_bytes, err);
         if (turn)
             to_c_order(ox_buf_data(*own), data, h);
         else

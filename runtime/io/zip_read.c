@@ -220,7 +220,7 @@ ox_code ox_zip_extract(const ox_zip *z, size_t i, ox_buf **out, ox_error *err)
     ox_code code = OX_OK;
     *out = NULL;
     if (!b)
-        return OX_FAIL(err, OX_E_NOMEM, "no memory for \"%.80s\" (%zu bytes)", m->name, m->size);
+        return ox_buf_fail(m->size, err);
     if (m->method == 8)
         code = expand(ox_buf_data(b), m->size, from, m->packed, err);
     else if (m->size > 0)
