@@ -222,7 +222,7 @@ OX_API onnxrun_code onnxrun_value_check(const onnxrun_value *v, const onnxrun_in
                                         onnxrun_error *err);
 
 /* Named values: an .npz file, a folder of .npy and .pb files (named by the file), or one such file.
- * declared[0..n) tells types by name, as above. */
+ * declared[0..n) tells types by name, as above; one without a name is for all. */
 OX_API onnxrun_code onnxrun_bundle_load(const char *path, const onnxrun_info *const *declared,
                                         size_t n_declared, onnxrun_bundle **out, onnxrun_error *err);
 OX_API size_t       onnxrun_bundle_count(const onnxrun_bundle *b);
@@ -258,7 +258,6 @@ typedef struct onnxrun_options {
     bool        f64;        /* every float value computed and kept in double */
     bool        seeded;     /* random operators draw from `seed` */
     uint64_t    seed;
-    size_t      max_memory; /* bytes of tensors; 0: no cap */
     const char *const *outputs;  int n_outputs;  /* values to compute, intermediate ones too; "all"; none: the model's */
     const char *const *override; int n_override; /* inputs with an initializer that runs will feed */
 } onnxrun_options;

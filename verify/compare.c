@@ -84,9 +84,9 @@ static void fail(state *s, const char *format, ...)
     va_end(args);
 }
 
-static void place(ox_place *p, const ox_tensor *t, int64_t flat, double actual, double expected)
+static void place(ox_spot *p, const ox_tensor *t, int64_t flat, double actual, double expected)
 {
-    *p = (ox_place){ true, t->rank, { 0 }, actual, expected };
+    *p = (ox_spot){ true, t->rank, { 0 }, actual, expected };
     for (int i = t->rank - 1; i >= 0; i--) {
         p->index[i] = flat % t->dim[i];
         flat /= t->dim[i];
@@ -359,7 +359,7 @@ static bool same_type(state *s)
 /* The numbers of the worst element, for the sentence that says why. */
 static void say_worst(state *s, int64_t bad, int64_t count)
 {
-    const ox_place *w = &s->d->worst;
+    const ox_spot *w = &s->d->worst;
     char at[256] = "[";
     int  n = 1;
     for (int i = 0; i < w->rank && n < 200; i++)

@@ -18,12 +18,12 @@ typedef struct ox_tolerance {
 ox_tolerance ox_tolerance_default(ox_dtype t);
 bool         ox_compares_exactly(ox_dtype t); /* whatever the tolerance */
 
-typedef struct ox_place {
+typedef struct ox_spot {
     bool    known;
     int     rank;
     int64_t index[OX_MAX_RANK];
     double  actual, expected;
-} ox_place;
+} ox_spot;
 
 typedef struct ox_diff {
     bool     equal;
@@ -37,7 +37,7 @@ typedef struct ox_diff {
     double   sum_sq;         /* of the differences of finite pairs, ... */
     int64_t  n_finite;       /* ... which are so many */
     double   dot, norm_a, norm_e; /* sums of a*e, a*a, e*e over finite pairs */
-    ox_place worst, worst_rel;
+    ox_spot worst, worst_rel;
 } ox_diff;
 
 double ox_diff_rms(const ox_diff *d);

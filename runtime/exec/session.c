@@ -64,7 +64,8 @@ static ox_code session_init(ox_session *s, ox_error *err)
     s->pool = ox_pool_create(o->threads > 0 ? o->threads : ox_cpu_cores());
     if (!s->arena || !s->strings || !(s->graph = ox_graph_clone(s->arena, s->model->graph, NULL)))
         return OX_FAIL(err, OX_E_NOMEM, "out of memory");
-    ox_buf_cap(o->max_memory);
+    if (o->max_memory) /* else whatever the process has set */
+        ox_buf_cap(o->max_memory);
     OX_TRY(ox_graph_bind(s->graph, err));
     for (int i = 0; i < o->n_override; i++)
         OX_TRY(add_override(s, o->override[i], err));

@@ -20,7 +20,7 @@ typedef struct ox_options {
     bool        keep_all;     /* no buffer is reused before the run ends: for observers */
     uint64_t    seed;         /* for random operators */
     bool        seeded;
-    size_t      max_memory;   /* bytes of tensors; 0: no cap */
+    size_t      max_memory;   /* bytes of tensors, sets ox_buf_cap; 0: leaves it as it is */
     const char *const *override; int n_override; /* inputs with an initializer that runs will feed */
     const char *const *extra;    int n_extra;    /* values to keep besides the outputs ("all": every one) */
     const char *const *skip_pass; int n_skip_pass;

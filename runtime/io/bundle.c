@@ -1,8 +1,8 @@
 #include "runtime/io/bundle.h"
 #include "runtime/io/file.h"
 #include "runtime/io/npy.h"
-#include "runtime/io/pb.h"
 #include "runtime/io/zip.h"
+#include "runtime/load/load.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -39,7 +39,7 @@ ox_code ox_value_read(const char *path, const ox_type *declared, ox_value *out, 
         out->kind = OX_TENSOR;
         code = ox_npy_read(file, declared ? declared->dtype : OX_UNDEFINED, &out->t, err);
     } else if (ox_has_suffix(path, ".pb")) {
-        code = ox_pb_read(ox_buf_data(file), ox_buf_size(file), declared, out, err);
+        code = ox_pb_read_value(ox_buf_data(file), ox_buf_size(file), declared, out, err);
         ox_buf_unref(file);
     } else {
         code = OX_FAIL(err, OX_E_USAGE, "%s: data files end in .npy, .npz or .pb", path);

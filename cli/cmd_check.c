@@ -1,0 +1,187 @@
+/* References are paired with outputs by name or by position, then judged one by one. */
+#include "cli/cli.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct pair {
+    char                *name;   /* of the value in the model */
+    const onnxrun_value *expected;
+} pair;
+
+typedef struct references {
+    pair            *pair;
+    int              n;
+    onnxrun_bundle **bundle;  /* own the values */
+    int              n_bundle;
+    bool             by_position;
+} references;
+
+static const onnxrun_info *find_output(const job *j, const char *name)
+{
+    for (int i = 0; i < j->info.n_output; i++)
+        if (strcmp(onnxrun_model_output(j->model, i)->name, name) == 0)
+            return onnxrun_model_output(j->model, i);
+    return NULL;
+}
+
+static int add_pair(references *r, const char *name, const onnxrun_value *v)
+{
+    for (int i = 0; i < r->n; i++)
+        if (strcmp(r->pair[i].name, name) == 0)
+            return complain("output \"%s\" has two references", clean(name));
+    pair *grown = realloc(r->pair, (size_t)(r->n + 1) * sizeof *grown);
+    char *copy = strdup(name);
+    if (grown)
+        r->pair = grown;
+    if (!grown || !copy) {
+        free(copy);
+        return complain("out of memory");
+    }
+    r->pair[r->n++] = (pair){ copy, v };
+    return 0;
+}
+
+/* A file or folder of values; NULL after complaining. */
+static onnxrun_bundle *load(job *j, references *r, const char *file, const onnxrun_info *only)
+{
+    size_t n = only ? 1 : (size_t)j->info.n_output;
+    const onnxrun_info **infos = calloc(n + 1, sizeof *infos);
+    onnxrun_bundle **grown = realloc(r->bundle, (size_t)(r->n_bundle + 1) * sizeof *grown), *b = NULL;
+    if (grown)
+        r->bundle = grown;
+    if (!infos || !grown) {
+        free(infos);
+        complain("out of memory");
+        return NULL;
+    }
+    for (size_t i = 0; i < n; i++)
+        infos[i] = only ? only : onnxrun_model_output(j->model, (int)i);
+    if (onnxrun_bundle_load(file, infos, n, &b, &j->err))
+        complain_of(j->path, &j->err);
+    else
+        r->bundle[r->n_bundle++] = b;
+    free(infos);
+    return b;
+}
+
+/* output_<j> of an ONNX test case, or the file name made of an output's name. */
+static const char *name_in_model(const job *j, const char *stem)
+{
+    if (find_output(j, stem))
+        return stem;
+    for (int i = 0; i < j->info.n_output; i++) {
+        const char *name = onnxrun_model_output(j->model, i)->name, *s = stem;
+        char number[32];
+        snprintf(number, sizeof number, "output_%d", i);
+        if (strcmp(stem, number) == 0)
+            return name;
+        for (; *name && *s; name++) {
+            if (((unsigned char)*name & 0xc0) == 0x80)
+                continue;
+            if (*s++ != (strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-", *name) ? *name : '_'))
+                break;
+        }
+        if (!*name && !*s)
+            return onnxrun_model_output(j->model, i)->name;
+    }
+    return stem;
+}
+
+static int add_reference(job *j, references *r, const char *text)
+{
+    char name[512];
+    const char *file;
+    onnxrun_bundle *b;
+    if (split_name(text, name, sizeof name, &file)) {
+        if (!(b = load(j, r, file, find_output(j, name))))
+            return STATUS_BAD;
+        if (onnxrun_bundle_count(b) != 1)
+            return complain("%s: %s holds %zu values, output \"%s\" is one", j->path, file,
+                            onnxrun_bundle_count(b), clean(name));
+        return add_pair(r, name, onnxrun_bundle_value(b, 0));
+    }
+    if (is_bundle(text)) {
+        int status = 0;
+        if (!(b = load(j, r, text, NULL)))
+            return STATUS_BAD;
+        for (size_t i = 0; i < onnxrun_bundle_count(b) && status == 0; i++)
+            status = add_pair(r, name_in_model(j, onnxrun_bundle_name(b, i)), onnxrun_bundle_value(b, i));
+        return status;
+    }
+    if (r->n >= j->info.n_output)
+        return complain("%s: it has %d output%s, %s is one reference too many", j->path, j->info.n_output,
+                        j->info.n_output == 1 ? "" : "s", clean(text));
+    const onnxrun_info *info = onnxrun_model_output(j->model, r->n);
+    r->by_position = true;
+    if (!(b = load(j, r, text, info)))
+        return STATUS_BAD;
+    return add_pair(r, info->name, onnxrun_bundle_value(b, 0));
+}
+
+static int load_references(job *j, references *r)
+{
+    int status = 0;
+    if (j->a->expect.n == 0)
+        return complain("check: --expect REF is missing");
+    for (int i = 0; i < j->a->expect.n && status == 0; i++)
+        status = add_reference(j, r, j->a->expect.v[i]);
+    if (status == 0 && r->by_position && r->n < j->info.n_output)
+        return complain("%s: output \"%s\" has no reference (NAME=FILE compares some outputs only)", j->path,
+                        clean(onnxrun_model_output(j->model, r->n)->name));
+    return status;
+}
+
+static int judge(job *j, const references *r)
+{
+    onnxrun_tolerance tolerance = { j->a->rtol, j->a->atol };
+    verdict *v = calloc((size_t)r->n + 1, sizeof *v);
+    int status = v ? 0 : complain("out of memory");
+    for (int i = 0; i < r->n && status == 0; i++) {
+        v[i].name = r->pair[i].name;
+        onnxrun_value_text(j->out[i], v[i].type, sizeof v[i].type);
+        if (onnxrun_compare(j->out[i], r->pair[i].expected, &tolerance, &v[i].c, &j->err))
+            status = complain_of(j->path, &j->err);
+    }
+    if (status == 0)
+        status = print_verdicts(j->a, v, r->n);
+    free(v);
+    return status;
+}
+
+static int check(job *j, const args *a, references *r)
+{
+    list files = { a->positional.v + 1, a->positional.n - 1 };
+    int  status = open_job(j, a, a->positional.v[0]);
+    if (status == 0)
+        status = feed_job(j, &files);
+    if (status == 0)
+        status = load_references(j, r);
+    if (status != 0)
+        return status;
+    const char **names = calloc((size_t)r->n + 1, sizeof *names);
+    if (!names)
+        return complain("out of memory");
+    for (int i = 0; i < r->n; i++)
+        names[i] = r->pair[i].name;
+    status = start_job(j, names, r->n);
+    free(names);
+    if (status == 0)
+        status = run_job(j);
+    return status ? status : judge(j, r);
+}
+
+int cmd_check(const args *a)
+{
+    references r = { 0 };
+    job j;
+    int status = check(&j, a, &r);
+    for (int i = 0; i < r.n; i++)
+        free(r.pair[i].name);
+    free(r.pair);
+    for (int i = 0; i < r.n_bundle; i++)
+        onnxrun_bundle_destroy(r.bundle[i]);
+    free(r.bundle);
+    close_job(&j);
+    return status;
+}
