@@ -74,7 +74,7 @@ typedef enum onnxrun_dtype {
     ONNXRUN_STR, ONNXRUN_BOOL, ONNXRUN_F16, ONNXRUN_F64, ONNXRUN_U32, ONNXRUN_U64, ONNXRUN_C64,
     ONNXRUN_C128, ONNXRUN_BF16, ONNXRUN_F8E4M3FN, ONNXRUN_F8E4M3FNUZ, ONNXRUN_F8E5M2,
     ONNXRUN_F8E5M2FNUZ, ONNXRUN_U4, ONNXRUN_I4, ONNXRUN_F4E2M1, ONNXRUN_F8E8M0, ONNXRUN_U2,
-    ONNXRUN_I2,
+    ONNXRUN_I2, ONNXRUN_F6E2M3, ONNXRUN_F6E3M2,
     ONNXRUN_N_DTYPES
 } onnxrun_dtype;
 
@@ -233,11 +233,12 @@ OX_API void         onnxrun_bundle_destroy(onnxrun_bundle *b);
 typedef enum onnxrun_format {
     ONNXRUN_BY_NAME,   /* by the path: a folder or PATH/ (one .npy a value), .npz, .npy, .pb */
     ONNXRUN_TEST_CASE, /* a folder: output_<j>.pb, the layout of ONNX's test data */
+    ONNXRUN_STREAM,    /* a file of any name: onnxrun_output_stream */
 } onnxrun_format;
 
 /* Files that appear together at commit or not at all: they are written under temporary names in the
  * folder where they will be.  open fails early if that folder cannot be written.  numpy has no bf16,
- * f8, f4, i4, u4, i2, u2: they are saved as numpy saves ml_dtypes arrays, '<V2' and '<V1', so that
+ * f8, f6, f4, i4, u4, i2, u2: they are saved as numpy saves ml_dtypes arrays, '<V2' and '<V1', so that
  * np.load(file).view(ml_dtypes.bfloat16) is the array. */
 OX_API onnxrun_code onnxrun_output_open(const char *path, onnxrun_format format, onnxrun_output **out,
                                         onnxrun_error *err);
@@ -246,9 +247,8 @@ OX_API onnxrun_code onnxrun_output_add(onnxrun_output *o, const char *name, cons
                                        const onnxrun_info *declared, onnxrun_error *err);
 OX_API onnxrun_code onnxrun_output_commit(onnxrun_output *o, onnxrun_error *err);
 OX_API void         onnxrun_output_destroy(onnxrun_output *o); /* removes what was not committed */
-/* One stream of text the same way, for reports: f is borrowed, closed by commit or destroy. */
-OX_API onnxrun_code onnxrun_output_stream(onnxrun_output *o, const char *name, FILE **f,
-                                          onnxrun_error *err);
+/* ONNXRUN_STREAM: what the caller writes is the file.  f is closed by commit or destroy. */
+OX_API onnxrun_code onnxrun_output_stream(onnxrun_output *o, FILE **f, onnxrun_error *err);
 
 /* ---- running ---- */
 
@@ -367,8 +367,8 @@ typedef struct onnxrun_op_row {
     const char *domain, *name;
     int         since, until;  /* opsets that this version of the operator serves; until INT32_MAX: newest */
     bool        deprecated, removed, function, supported;
-    uint32_t    types;         /* bit t: element type t that ONNX allows for the deciding argument */
-    uint32_t    served;        /* those that a kernel serves */
+    uint64_t    types;         /* bit t: element type t that ONNX allows for the deciding argument */
+    uint64_t    served;        /* those that a kernel serves */
     bool        other, other_served; /* it also takes sequences, optionals or maps there */
 } onnxrun_op_row;
 /* Row i of all versions of all operators, sorted by domain, name and version; false past the end. */

@@ -23,7 +23,9 @@ ox_tolerance ox_tolerance_default(ox_dtype t)
     case OX_F8E4M3FNUZ:
     case OX_F8E5M2:
     case OX_F8E5M2FNUZ:
-    case OX_F4E2M1: return (ox_tolerance){ 2 * ox_dtype_roundoff(t), ox_dtype_tiny(t) };
+    case OX_F4E2M1:
+    case OX_F6E2M3:
+    case OX_F6E3M2: return (ox_tolerance){ 2 * ox_dtype_roundoff(t), ox_dtype_tiny(t) };
     default: return (ox_tolerance){ 0, 0 };
     }
 }

@@ -49,6 +49,12 @@ void ox_compare(const ox_value *actual, const ox_value *expected, ox_tolerance t
 /* Kind, type and shape only (random draws). */
 void ox_compare_types(const ox_value *actual, const ox_value *expected, ox_diff *out);
 
+typedef struct ox_stats {
+    int64_t nan, inf;
+    double  min, max, mean; /* of the finite elements (of complex ones, the moduli); NaN where none */
+} ox_stats;
+void ox_tensor_stats(const ox_tensor *t, ox_stats *out); /* strings, no elements: all NaN */
+
 /* "f32[1,3]", "seq(2)", "map(3)", "none".  Returns buf. */
 char *ox_value_text(char *buf, size_t n_buf, const ox_value *v);
 
