@@ -9,7 +9,7 @@
 enum { LANES = 32 };
 
 #define R(name, type, start, step, join)                                                           \
-    double OX_UK(name##_f32)(size_t n, const float *x)                                             \
+    double OX_UK(reduce_##name##_f32)(size_t n, const float *x)                                             \
     {                                                                                              \
         type   lane[LANES];                                                                        \
         size_t i = 0;                                                                              \
@@ -31,7 +31,7 @@ enum { LANES = 32 };
             }                                                                                      \
         return lane[0];                                                                            \
     }                                                                                              \
-    void OX_UK(name##_cols_f32)(size_t rows, size_t cols, const float *x, size_t ld, double *acc)  \
+    void OX_UK(reduce_##name##_cols_f32)(size_t rows, size_t cols, const float *x, size_t ld, double *acc)  \
     {                                                                                              \
         for (; cols >= LANES; cols -= LANES, x += LANES, acc += LANES) {                           \
             type lane[LANES];                                                                      \
