@@ -72,19 +72,26 @@ static ox_code alloc(job *j, size_t n_bytes)
 
 static size_t packed_bytes(size_t n, int bits) { return n / 8 * (size_t)bits + (n % 8 * (size_t)bits + 7) / 8; }
 
-/* One element of `bits` bits out of a byte, low bits first, as memory holds it. */
-static uint8_t element_of(uint8_t byte, size_t k, int bits, bool is_signed)
+/* The low bits of v as memory holds an element. */
+static uint8_t element_of(unsigned v, int bits, bool is_signed)
 {
     unsigned mask = (1u << bits) - 1, sign = 1u << (bits - 1);
-    unsigned v = byte >> (k * (size_t)bits) & mask;
-    return (uint8_t)(is_signed ? (v ^ sign) - sign : v);
+    return (uint8_t)(is_signed ? ((v & mask) ^ sign) - sign : v & mask);
 }
 
+/* A stream of bits, low ones first; elements of six bits go across bytes. */
 static void unpack(uint8_t *to, const uint8_t *from, size_t n, int bits, bool is_signed)
 {
-    size_t per_byte = 8 / (size_t)bits;
-    for (size_t i = 0; i < n; i++)
-        to[i] = element_of(from[i / per_byte], i % per_byte, bits, is_signed);
+    unsigned have = 0, n_have = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (n_have < (unsigned)bits) {
+            have |= (unsigned)*from++ << n_have;
+            n_have += 8;
+        }
+        to[i] = element_of(have, bits, is_signed);
+        have >>= bits;
+        n_have -= (unsigned)bits;
+    }
 }
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
@@ -154,6 +161,9 @@ static ox_code from_bytes(job *j, const uint8_t *from, size_t n, const char *whe
 
 /* ---- typed fields ---- */
 
+/* Elements in one number of int32_data: its low byte is packed like raw_data, but not across numbers. */
+static size_t per_number(ox_dtype t) { return t == OX_STR ? 1 : 8 / (size_t)OX_MIN(ox_dtype_file_bits(t), 8); }
+
 /* The field that elements of type t are in, and how many numbers n elements take there. */
 static unsigned field_of(ox_dtype t, size_t n, size_t *n_numbers)
 {
@@ -174,7 +184,7 @@ static unsigned field_of(ox_dtype t, size_t n, size_t *n_numbers)
         return UINT64_DATA;
     default:
         if (ox_dtype_file_bits(t) < 8)
-            *n_numbers = packed_bytes(n, ox_dtype_file_bits(t));
+            *n_numbers = (n + per_number(t) - 1) / per_number(t);
         return INT32_DATA;
     }
 }
@@ -189,8 +199,9 @@ static void narrow(const job *j, const uint64_t *v, size_t n, size_t at)
         if (t == OX_BOOL) {
             to[at++] = v[i] != 0;
         } else if (bits < 8) {
-            for (size_t k = 0; k < 8 / (size_t)bits && at < j->count; k++)
-                to[at++] = element_of((uint8_t)v[i], k, bits, ox_dtype_class(t) == OX_CLASS_INT);
+            for (size_t k = 0; k < per_number(t) && at < j->count; k++)
+                to[at++] = element_of((unsigned)(v[i] & 0xff) >> (k * (size_t)bits), bits,
+                                      ox_dtype_class(t) == OX_CLASS_INT);
         } else if (bits == 8) {
             to[at++] = (uint8_t)v[i];
         } else if (bits == 16) {
@@ -206,8 +217,6 @@ static ox_code decode(job *j, unsigned field, size_t n)
     ox_wire_cursor c = ox_wire_numbers(&j->p->base, field);
     size_t word = word_of(j->t.dtype), done = 0, got;
     bool direct = field != INT32_DATA && j->t.dtype != OX_U32; /* decoded form is memory's form */
-    int bits = ox_dtype_file_bits(j->t.dtype);
-    size_t per_number = bits < 8 ? 8 / (size_t)bits : 1;
     while (done < n) {
         uint64_t buffer[DECODE_STEP];
         const uint8_t *from = c.p;
@@ -215,7 +224,7 @@ static ox_code decode(job *j, unsigned field, size_t n)
             got = ox_wire_next(&c, (char *)j->t.data + done * word, OX_MIN(n - done, (size_t)COPY_STEP / word));
         } else {
             got = ox_wire_next(&c, buffer, OX_MIN(n - done, (size_t)DECODE_STEP));
-            narrow(j, buffer, got, done * per_number);
+            narrow(j, buffer, got, done * per_number(j->t.dtype));
         }
         if (got == 0)
             return fault(j, OX_E_PARSE, "malformed element data");

@@ -18,12 +18,17 @@ static void *no_memory(writer *w)
     return NULL;
 }
 
-/* Several elements to a byte, the first in the low bits. */
+/* A stream of bits, low ones first. */
 static void pack_bits(uint8_t *to, const uint8_t *from, size_t n, int bits)
 {
-    size_t per_byte = 8 / (size_t)bits;
-    for (size_t i = 0; i < n; i++)
-        to[i / per_byte] |= (uint8_t)((from[i] & ((1u << bits) - 1)) << (i % per_byte * (size_t)bits));
+    unsigned have = 0, n_have = 0;
+    for (size_t i = 0; i < n; i++) {
+        have |= (from[i] & ((1u << bits) - 1)) << n_have;
+        for (n_have += (unsigned)bits; n_have >= 8; n_have -= 8, have >>= 8)
+            *to++ = (uint8_t)have;
+    }
+    if (n_have)
+        *to = (uint8_t)have;
 }
 
 static bool raw_data(writer *w, const ox_tensor *t, ProtobufCBinaryData *out)
@@ -32,8 +37,7 @@ static bool raw_data(writer *w, const ox_tensor *t, ProtobufCBinaryData *out)
     int bits = ox_dtype_file_bits(t->dtype);
     *out = (ProtobufCBinaryData){ n_bytes, t->data };
     if (bits < 8) {
-        size_t per_byte = 8 / (size_t)bits;
-        out->len = n / per_byte + (n % per_byte != 0);
+        out->len = n / 8 * (size_t)bits + (n % 8 * (size_t)bits + 7) / 8;
         out->data = ox_arena_alloc(w->a, out->len);
         if (!out->data)
             return no_memory(w);
