@@ -86,6 +86,10 @@ $(B)/tests/unit/main.o: $(B)/gen/suites.def
 $(B)/unit: $(call obj,$(UNIT)) $(B)/libonnxrun.a ; $(call quiet,LD,$@)$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(shell $(PKG) --libs check) -Wl,--as-needed $(PKGLIBS) $(LIBS)
 $(B)/kerncheck: $(call obj,$(KCHECK)) $(B)/libonnxrun.a ; $(call quiet,LD,$@)$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -Wl,--as-needed $(PKGLIBS) $(LIBS)
 $(B)/accuracy: $(call obj,$(ACCURACY)) $(B)/libonnxrun.a ; $(call quiet,LD,$@)$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LIBS)
+FUZZ_SAN = -fsanitize=address,undefined -fno-sanitize-recover=undefined
+$(B)/fuzz_load: $(call obj,tests/fuzz/fuzz_load.c) $(B)/libonnxrun.a ; $(call quiet,LD,$@)$(CC) -fsanitize=fuzzer $(SAN) -o $@ $^ -Wl,--as-needed $(PKGLIBS) $(LIBS)
+fuzz: ## builds build/fuzz_load with clang: build/fuzz_load NEW_FOLDER tests/fuzz/corpus/load
+	@$(MAKE) CC=clang OPT='-O1 -g' SAN='-fsanitize=fuzzer-no-link $(FUZZ_SAN)' build/fuzz_load
 unit: build/unit ## unit tests
 	build/unit
 kerncheck: build/kerncheck ## every micro-kernel against the float64 oracle
@@ -96,5 +100,5 @@ accuracy-quick: build/accuracy ## the same for every 4093rd float (seconds)
 	build/accuracy --stride=4093
 
 clean: ; rm -rf build
-.PHONY: all help unit kerncheck accuracy accuracy-quick clean
+.PHONY: all help unit fuzz kerncheck accuracy accuracy-quick clean
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
