@@ -1,0 +1,31 @@
+/* Micro-kernels that move elements without computing: transposes by element size, and conversions
+ * between float and its halves. */
+#ifndef OX_MOVE_MOVE_H
+#define OX_MOVE_MOVE_H
+
+#include "runtime/base/cpu.h"
+#include <stddef.h>
+#include <stdint.h>
+
+/* y[j * ld_y + i] = x[i * ld_x + j] for i < rows, j < cols; elements of 1, 2, 4 or 8 bytes, leading
+ * dimensions in elements.  x is aligned to its elements (no more); y must not overlap x. */
+typedef void ox_uk_transpose(size_t rows, size_t cols, const void *x, size_t ld_x, void *y,
+                             size_t ld_y);
+/* n elements; narrowing rounds to nearest even and overflows to infinity, NaN stays NaN.  y must not
+ * overlap x. */
+typedef void ox_uk_widen(size_t n, const uint16_t *x, float *y);
+typedef void ox_uk_narrow(size_t n, const float *x, uint16_t *y);
+
+typedef struct ox_move_kernels {
+    ox_uk_transpose *transpose8, *transpose16, *transpose32, *transpose64;
+    ox_uk_widen     *f16_to_f32, *bf16_to_f32;
+    ox_uk_narrow    *f32_to_f16, *f32_to_bf16;
+} ox_move_kernels;
+
+#define UK(type, member, fn, isa) type fn;
+#include "kernels/move/ukernels.def"
+
+/* Those that dispatch takes for this process's levels; call it when planning. */
+ox_move_kernels ox_move_pick(void);
+
+#endif

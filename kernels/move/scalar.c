@@ -1,0 +1,64 @@
+/* Movement in plain C.  Compiled again per instruction-set level, for what gains by it: bf16. */
+#ifndef ISA
+#define REFERENCE 1
+#endif
+#include "kernels/math/base.h"
+#include "kernels/move/move.h"
+
+void OX_UK(bf16_to_f32)(size_t n, const uint16_t *x, float *y)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = ox_float32((uint32_t)x[i] << 16);
+}
+void OX_UK(f32_to_bf16)(size_t n, const float *x, uint16_t *y)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint32_t u = ox_bits32(x[i]), even = (u + 0x7fff + (u >> 16 & 1)) >> 16;
+        y[i] = (uint16_t)((u & 0x7fffffffu) > 0x7f800000u ? u >> 16 | 0x40 : even);
+    }
+}
+
+#if defined(REFERENCE)
+enum { TILE = 16 };
+#define TRANSPOSE(bits)                                                                            \
+    void uk_transpose##bits##_scalar(size_t rows, size_t cols, const void *vx, size_t ld_x,        \
+                                     void *vy, size_t ld_y)                                        \
+    {                                                                                              \
+        const uint##bits##_t *x = vx;                                                              \
+        uint##bits##_t       *y = vy;                                                              \
+        for (size_t i0 = 0; i0 < rows; i0 += TILE)                                                 \
+            for (size_t j0 = 0; j0 < cols; j0 += TILE)                                             \
+                for (size_t j = j0; j < j0 + TILE && j < cols; j++)                                \
+                    for (size_t i = i0; i < i0 + TILE && i < rows; i++)                            \
+                        y[j * ld_y + i] = x[i * ld_x + j];                                         \
+    }
+TRANSPOSE(8)
+TRANSPOSE(16)
+TRANSPOSE(32)
+TRANSPOSE(64)
+
+void uk_f16_to_f32_scalar(size_t n, const uint16_t *x, float *y)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint32_t sign = (uint32_t)(x[i] & 0x8000) << 16, rest = x[i] & 0x7fff;
+        uint32_t small = ox_bits32((float)(int32_t)rest * 0x1p-24f); /* subnormal half */
+        uint32_t u = rest < 0x400 ? small : (rest << 13) + (112u << 23);
+        u = rest >= 0x7c00 ? u | 0x7f800000u : u;
+        u = rest > 0x7c00 ? u | 0x400000u : u;
+        y[i] = ox_float32(u | sign);
+    }
+}
+void uk_f32_to_f16_scalar(size_t n, const float *x, uint16_t *y)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint32_t u = ox_bits32(x[i]), sign = u >> 16 & 0x8000, a = u & 0x7fffffffu;
+        /* a subnormal half is a multiple of 2^-24: adding 1/2 leaves it in the low bits, rounded */
+        uint32_t small = ox_bits32(ox_float32(a < 0x38800000u ? a : 0) + 0.5f) - 0x3f000000u;
+        uint32_t normal = (a - 0x38000000u + 0xfff + (a >> 13 & 1)) >> 13;
+        uint32_t h = a < 0x38800000u ? small : normal;
+        h = a >= 0x477ff000u ? 0x7c00 : h; /* rounds past 65504 */
+        h = a > 0x7f800000u ? 0x7e00 | (a >> 13 & 0x1ff) : h;
+        y[i] = (uint16_t)(sign | h);
+    }
+}
+#endif
