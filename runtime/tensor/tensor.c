@@ -65,11 +65,10 @@ _Static_assert(sizeof(ox_buf) <= LINE, "the header must not move the data off it
 
 ox_buf *ox_buf_create(size_t n_bytes)
 {
-    size_t total;
     void *memory;
-    if (!ox_add_size(&total, n_bytes, LINE) || !ox_buf_charge(n_bytes))
+    if (n_bytes > SIZE_MAX / 2 || !ox_buf_charge(n_bytes))
         return NULL;
-    if (posix_memalign(&memory, LINE, total)) {
+    if (posix_memalign(&memory, LINE, n_bytes + LINE)) {
         ox_buf_uncharge(n_bytes);
         return NULL;
     }
@@ -203,7 +202,8 @@ ox_code ox_tensor_alloc(ox_tensor *t, ox_dtype dtype, int rank, const int64_t *d
         *t = (ox_tensor){ 0 };
         return code;
     }
-    memcpy(own, dim, (size_t)rank * sizeof(*dim));
+    for (int i = 0; i < rank; i++)
+        own[i] = dim[i];
     *t = (ox_tensor){ 0 };
     size_t n_bytes = (size_t)n * ox_dtype_size(dtype);
     ox_buf *buf = ox_buf_create(n_bytes);
@@ -211,7 +211,7 @@ ox_code ox_tensor_alloc(ox_tensor *t, ox_dtype dtype, int rank, const int64_t *d
         return ox_buf_fail(n_bytes, err);
     t->dtype = dtype;
     t->rank = rank;
-    memcpy(t->dim, own, (size_t)rank * sizeof(*dim));
+    memcpy(t->dim, own, (size_t)rank * sizeof(*own));
     t->buf = buf;
     t->data = ox_buf_data(buf);
     if (dtype == OX_STR)
