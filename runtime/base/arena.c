@@ -1,5 +1,5 @@
-/* Chunks from calloc, newest first.  Memory past a chunk's `dirty` mark is still zero from calloc, so
- * only what a reset gave back is cleared again. */
+/* Chunks from calloc, newest first.  Memory past a chunk's `dirty` mark is still zero from calloc,
+ * so only what a reset gave back is cleared again. */
 #include "runtime/base/arena.h"
 
 #include <stdarg.h>

@@ -62,7 +62,8 @@ static uint32_t detect(void)
         X_YMM = 0x06,
         X_ZMM = 0xe6,
     };
-    const uint32_t b7_avx512 = 1u << 16 | 1u << 17 | 1u << 28 | 1u << 30 | 1u << 31; /* F DQ CD BW VL */
+    const uint32_t b7_avx512 =
+        1u << 16 | 1u << 17 | 1u << 28 | 1u << 30 | 1u << 31; /* F DQ CD BW VL */
     uint32_t a, b, c, d, b7 = 0, c7 = 0, a71 = 0, mask = 0;
     if (!__get_cpuid(1, &a, &b, &c, &d) || !all(c, C1_SSE))
         return 0;
@@ -175,7 +176,8 @@ static long sysfs_number(const char *path)
 static long core_of(int cpu)
 {
     char path[96];
-    snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", cpu);
+    snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list",
+             cpu);
     return sysfs_number(path);
 }
 

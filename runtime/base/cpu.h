@@ -25,9 +25,9 @@ enum {
 /* Levels this process may use: the CPU's, capped by ONNXRUN_ISA and by ox_cpu_cap.  Cached. */
 uint32_t ox_cpu(void);
 
-/* Caps the levels at `name` ("scalar", "sse2" (the x86-64 baseline that scalar code is compiled for:
- * the same), "sse42", "avx2", "avx512", "avx512vnni", "neon", ...; NULL or
- * "native": no cap).  false: no such name, or this CPU lacks it.  Not thread-safe: at start only. */
+/* Caps the levels at `name` ("scalar", "sse2" (the x86-64 baseline that scalar code is compiled
+ * for: the same), "sse42", "avx2", "avx512", "avx512vnni", "neon", ...; NULL or "native": no cap).
+ * false: no such name, or this CPU lacks it.  Not thread-safe: at start only. */
 int ox_cpu_cap(const char *name);
 
 /* Name of the best level in `mask`, for reports: "avx512vnni", ..., "scalar". */

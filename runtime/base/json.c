@@ -65,7 +65,7 @@ void ox_json_end(ox_json *j)
     j->has_items |= j->depth ? level(j) : 1;
 }
 
-/* Length of the UTF-8 sequence at s; 0 if it is none (overlong, surrogate, cut off, past U+10FFFF). */
+/* Length of the UTF-8 sequence at s; 0 if it is none: overlong, surrogate, cut off, too large. */
 static size_t utf8_length(const unsigned char *s, size_t n)
 {
     if (s[0] < 0x80)

@@ -40,7 +40,7 @@ void ox_json_str(ox_json *j, const char *s); /* NULL: null */
 void ox_json_strn(ox_json *j, const char *s, size_t n);
 void ox_json_i64(ox_json *j, int64_t v);
 void ox_json_u64(ox_json *j, uint64_t v);
-void ox_json_f64(ox_json *j, double v); /* the fewest digits that read back; NaN, infinities: null */
+void ox_json_f64(ox_json *j, double v); /* fewest digits that read back; NaN, infinities: null */
 void ox_json_f32(ox_json *j, float v);
 void ox_json_bool(ox_json *j, bool v);
 void ox_json_null(ox_json *j);

@@ -1,10 +1,10 @@
 /* The thread pool.
  *
- * A job is a count of blocks still to claim (`remaining`) and of blocks not yet finished (`pending`).
- * A thread claims a block by decrementing `remaining`; only a result above zero entitles it to read
- * the job, and the job cannot change before that block is finished, so the job itself needs no lock.
- * A decrement that comes late finds zero (and leaves a harmless negative number, which the next job
- * overwrites) or claims a block of the next job, which is just as good.
+ * A job is a count of blocks still to claim (`remaining`) and of blocks not yet finished
+ * (`pending`). A thread claims a block by decrementing `remaining`; only a result above zero
+ * entitles it to read the job, and the job cannot change before that block is finished, so the job
+ * itself needs no lock. A decrement that comes late finds zero (and leaves a harmless negative
+ * number, which the next job overwrites) or claims a block of the next job, which is just as good.
  *
  * Idle workers spin for a moment and then sleep on the word `wake`; the caller does the same on
  * `done`.  The sleeper announces itself before it sleeps and the waker changes the word before it
@@ -28,6 +28,7 @@
 enum {
     LINE = 128, /* two cache lines: neighbours are prefetched in pairs */
     SPIN_NS = 40000,
+    ALONE_NS = 8000, /* of those without giving way to other threads */
     MAX_THREADS = 1024,
 };
 
@@ -81,7 +82,10 @@ static void word_sleep(word *w, uint32_t seen)
 {
     syscall(SYS_futex, &w->value, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
 }
-static void word_rouse(word *w, int n) { syscall(SYS_futex, &w->value, FUTEX_WAKE_PRIVATE, n, NULL, NULL, 0); }
+static void word_rouse(word *w, int n)
+{
+    syscall(SYS_futex, &w->value, FUTEX_WAKE_PRIVATE, n, NULL, NULL, 0);
+}
 #else
 static bool word_init(word *w)
 {
@@ -126,7 +130,7 @@ static void word_wait(word *w, uint32_t seen)
     atomic_fetch_sub(&w->sleepers, 1);
 }
 
-/* Changes the word; of `n_workers` potential sleepers, wakes as many as it takes for `n` to be up. */
+/* Changes the word; of `n_workers` potential sleepers, wakes so many that `n` are up. */
 static void word_signal(word *w, int n, int n_workers)
 {
     atomic_fetch_add(&w->value, 1);
@@ -146,19 +150,22 @@ static inline void relax(void)
 #endif
 }
 
-/* Waits a while for the counter to become positive (workers) or zero (the caller). */
+/* Waits a while for the counter to become positive (workers) or zero (the caller).  After the first
+ * moments it gives way: on a busy machine the thread waited for may be queued behind this one. */
 static bool spin_until(const _Atomic int64_t *count, bool zero, int spin_ns)
 {
-    int64_t end = 0;
+    int64_t start = 0;
     for (int i = 0;; i++) {
         int64_t v = atomic_load_explicit(count, memory_order_acquire);
         if (zero ? v == 0 : v > 0)
             return true;
         if (i % 16 == 0) {
             int64_t now = ox_clock_ns();
-            end = end ? end : now + spin_ns;
-            if (now >= end)
+            start = i ? start : now;
+            if (now - start >= spin_ns)
                 return false;
+            if (now - start >= ALONE_NS)
+                sched_yield();
         }
         relax();
     }
@@ -177,7 +184,8 @@ static void work(ox_pool *p, int index)
         p->fn(p->ctx, p->n_blocks - left, index);
         finished++;
     }
-    if (finished && atomic_fetch_sub_explicit(&p->pending, finished, memory_order_acq_rel) == finished &&
+    if (finished &&
+        atomic_fetch_sub_explicit(&p->pending, finished, memory_order_acq_rel) == finished &&
         index != 0)
         word_signal(&p->done, 1, 1);
 }

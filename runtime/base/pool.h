@@ -18,8 +18,8 @@ int      ox_pool_threads(const ox_pool *p);
 
 /* Calls fn for every block in [0, n_blocks), each once, in any order; returns when all are done.
  * A call from inside a block runs serially, as the same worker (the only block of a run is not
- * "inside").  So does a call while another thread uses the pool, as worker 0.  Blocks cost a few tens of nanoseconds each: give a
- * block at least some microseconds of work. */
+ * "inside").  So does a call while another thread uses the pool, as worker 0.  Blocks cost a few
+ * tens of nanoseconds each: give a block at least some microseconds of work. */
 void ox_pool_run(ox_pool *p, int64_t n_blocks, ox_block_fn *fn, void *ctx);
 
 #endif

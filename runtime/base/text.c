@@ -158,7 +158,8 @@ static char *format(char *buf, double x, bool single)
     }
     int n = shortest(digits, &point, x, single);
     if (point > 16 || point < -3) {
-        snprintf(p, OX_NUMBER_TEXT - 1, "%c%s%se%+03d", digits[0], n > 1 ? "." : "", digits + 1, point - 1);
+        snprintf(p, OX_NUMBER_TEXT - 1, "%c%s%se%+03d", digits[0], n > 1 ? "." : "", digits + 1,
+                 point - 1);
     } else if (point <= 0) {
         snprintf(p, OX_NUMBER_TEXT - 1, "0.%.*s%s", -point, "0000", digits);
     } else if (n <= point) {

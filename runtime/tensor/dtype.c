@@ -101,8 +101,8 @@ static inline float float_of(uint32_t u)
     return f;
 }
 
-/* An f8, f6 or f4 kind: a sign bit over exponent and `mantissa` bits.  Codes above `max` are infinity or
- * NaN; `over` is what too large a value gives without saturation, UNSIGNED in it: drop the sign. */
+/* An f8, f6 or f4 kind: a sign bit over exponent and `mantissa` bits.  Codes above `max` are infinity
+ * or NaN; `over` is what too large a value gives without saturation; UNSIGNED drops the sign. */
 enum { UNSIGNED = 1 << 8 };
 typedef struct narrow {
     int      mantissa, bias;
@@ -147,8 +147,9 @@ static inline float from_narrow(uint8_t code, narrow k)
     if (rest > k.max)
         return k.over == 0x7c && rest == 0x7c ? (negative ? -INFINITY : INFINITY)
                                               : (negative ? -NAN : NAN);
-    float f = rest >> k.mantissa ? float_of((rest << (23 - k.mantissa)) + ((uint32_t)(127 - k.bias) << 23))
-                                 : (float)rest * float_of((uint32_t)(128 - k.bias - k.mantissa) << 23);
+    float f = rest >> k.mantissa
+                  ? float_of((rest << (23 - k.mantissa)) + ((uint32_t)(127 - k.bias) << 23))
+                  : (float)rest * float_of((uint32_t)(128 - k.bias - k.mantissa) << 23);
     return negative ? -f : f;
 }
 
@@ -256,7 +257,7 @@ static inline float load_bf16(ox_bf16 v) { return ox_bf16_to_f32(v); }
     } while (0);                                                                                   \
     break
 
-/* Widening loads, shared by the three targets; C converts what the element is as float or integer. */
+/* Widening loads, shared by the three targets; C_T converts an element that is read as T. */
 #define LOADS(C_F64, C_F32, C_I64, C_U64)                                                          \
     switch (t) {                                                                                   \
     case OX_F64: EACH(double, C_F64(x[i]));                                                        \

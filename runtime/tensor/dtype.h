@@ -25,7 +25,7 @@ typedef struct ox_str {
 } ox_str;
 
 const char *ox_dtype_name(ox_dtype t);          /* "f32"; "?" when undefined */
-const char *ox_dtype_onnx_name(ox_dtype t);     /* "tensor(float)" as ONNX's pages write it: "float" */
+const char *ox_dtype_onnx_name(ox_dtype t);     /* the word inside ONNX's tensor(...): "float" */
 ox_dtype    ox_dtype_from_name(const char *name); /* OX_UNDEFINED when unknown */
 size_t      ox_dtype_size(ox_dtype t);          /* bytes an element takes in memory */
 int         ox_dtype_file_bits(ox_dtype t);     /* bits an element takes in raw_data; 0 for str */
@@ -46,11 +46,11 @@ double ox_dtype_huge(ox_dtype t);
 /* n elements of float, int, uint or bool type to and from double / float / int64.
  *
  * To a float type: rounded once, to nearest even, from whatever the source holds.  Past the largest
- * value f64, f32, f16 and bf16 give infinity; the f8 kinds and f4 saturate (ONNX's Cast with its
- * default attributes; f8e8m0 rounds up).  NaN to f4 gives -0, which has no NaN.
+ * value f64, f32, f16 and bf16 give infinity; the f8, f6 and f4 kinds saturate (ONNX's Cast with its
+ * default attributes; f8e8m0 rounds up).  f6 and f4 have no NaN: it becomes -0.
  * To an integer type from float: towards zero.  What ONNX leaves undefined is what x86-64 does:
- * i64, u64 and u32 go through 64 bits, the smaller ones through 32, and NaN or a value outside those
- * gives their most negative number; then the low bits are kept.
+ * i64, u64 and u32 go through 64 bits, the smaller ones through 32, and NaN or a value outside
+ * those gives their most negative number; then the low bits are kept.
  * To an integer type from int64: the low bits are kept (i4, i2: then sign-extended).
  * To bool: everything but zero is 1, NaN too. */
 void ox_to_f64(double *to, const void *from, ox_dtype t, size_t n);
@@ -58,7 +58,7 @@ void ox_from_f64(void *to, const double *from, ox_dtype t, size_t n);
 void ox_to_f32(float *to, const void *from, ox_dtype t, size_t n);
 void ox_from_f32(void *to, const float *from, ox_dtype t, size_t n);
 void ox_to_i64(int64_t *to, const void *from, ox_dtype t, size_t n);   /* u64 keeps its bits */
-void ox_from_i64(void *to, const int64_t *from, ox_dtype t, size_t n); /* not for u64 sources > 2^63 */
+void ox_from_i64(void *to, const int64_t *from, ox_dtype t, size_t n);
 
 /* The same between any two of those types: ONNX's Cast with its default attributes. */
 void ox_convert(void *to, ox_dtype to_type, const void *from, ox_dtype from_type, size_t n);
@@ -75,8 +75,8 @@ uint8_t ox_f4_from_f32(float x);
 typedef enum ox_round { OX_ROUND_UP, OX_ROUND_DOWN, OX_ROUND_NEAREST } ox_round;
 uint8_t ox_f8e8m0_from_f32(float x, ox_round mode, bool saturate);
 
-/* x rounded to odd: exact, or the neighbour whose last bit is 1.  Rounding the result again to a type
- * at least two bits narrower gives what rounding x once would have given. */
+/* x rounded to odd: exact, or the neighbour whose last bit is 1.  Rounding the result again to a
+ * type at least two bits narrower gives what rounding x once would have given. */
 float ox_f64_to_f32_odd(double x);
 
 #endif

@@ -42,8 +42,8 @@ ox_code ox_buf_fail(size_t n_bytes, ox_error *err)
 {
     size_t most = atomic_load(&limit), left = ox_buf_capacity_left();
     if (n_bytes > left)
-        return OX_FAIL(err, OX_E_LIMIT, "%zu bytes wanted, %zu of the memory limit of %zu left", n_bytes,
-                       left, most);
+        return OX_FAIL(err, OX_E_LIMIT, "%zu bytes wanted, %zu of the memory limit of %zu left",
+                       n_bytes, left, most);
     return OX_FAIL(err, OX_E_NOMEM, "out of memory for %zu bytes", n_bytes);
 }
 

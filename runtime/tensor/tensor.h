@@ -17,8 +17,9 @@ void    ox_buf_unref(ox_buf *b);         /* NULL is legal */
 void   *ox_buf_data(ox_buf *b);
 size_t  ox_buf_size(const ox_buf *b);
 bool    ox_buf_unique(const ox_buf *b);  /* one reference only: may be overwritten */
-/* Whether string elements in b point into b itself (or to bytes that live as long).  Without it they
- * are borrowed, and ox_tensor_keep copies instead of sharing.  Set before the buffer is shared. */
+/* Whether string elements in b point into b itself (or to bytes that live as long).  Without it
+ * they are borrowed, and ox_tensor_keep copies instead of sharing.  Set before the buffer is
+ * shared. */
 void    ox_buf_set_owns_strings(ox_buf *b);
 bool    ox_buf_owns_strings(const ox_buf *b);
 
@@ -65,12 +66,13 @@ bool    ox_shape_known(const ox_tensor *t);  /* rank and every dim */
 /* "[1,3,224,224]", "[]" for a scalar; negative dims print as "?".  Returns buf. */
 char *ox_shape_text(char *buf, size_t n_buf, const ox_tensor *t);
 
-/* t gets dtype, shape and a fresh buffer, whose elements are zero only for strings.  Checks the size.
- * A tensor without elements gets a buffer too.  t is overwritten, not released; empty on failure. */
+/* t gets dtype, shape and a fresh buffer, whose elements are zero only for strings.  Checks the
+ * size.  A tensor without elements gets a buffer too.  t is overwritten, not released; it is empty
+ * on failure. */
 ox_code ox_tensor_alloc(ox_tensor *t, ox_dtype dtype, int rank, const int64_t *dim, ox_error *err)
     OX_MUST_CHECK;
-/* to becomes a second view of from's buffer; borrowed data is deep-copied, strings too.  In all three,
- * to is overwritten, not released, may be from itself only in keep, and is empty on failure. */
+/* to becomes a second view of from's buffer; borrowed data is deep-copied, strings too.  In all
+ * three, `to` is overwritten, not released, and is empty on failure. */
 ox_code ox_tensor_keep(ox_tensor *to, const ox_tensor *from, ox_error *err) OX_MUST_CHECK;
 /* A deep copy that depends on nothing else: strings are moved into the new buffer. */
 ox_code ox_tensor_clone(ox_tensor *to, const ox_tensor *from, ox_error *err) OX_MUST_CHECK;
@@ -101,11 +103,11 @@ typedef struct ox_map   ox_map;   /* counted; keys (i64 or str, rank 1) and as m
 struct ox_value {
     ox_kind   kind;
     ox_tensor t;     /* OX_TENSOR; OX_SPARSE: the values [nnz] */
-    ox_seq   *seq;   /* OX_SEQUENCE; OX_SPARSE: {indices i64 [nnz] or [nnz,rank], dense shape i64} */
+    ox_seq   *seq;   /* OX_SEQUENCE; OX_SPARSE: {indices i64 [nnz] or [nnz,rank], shape i64} */
     ox_map   *map;   /* OX_MAP */
 };
 
-ox_seq         *ox_seq_create(size_t capacity);              /* empty, one reference; NULL: no memory */
+ox_seq         *ox_seq_create(size_t capacity);       /* empty, one reference; NULL: no memory */
 ox_seq         *ox_seq_ref(ox_seq *s);
 void            ox_seq_unref(ox_seq *s);
 size_t          ox_seq_size(const ox_seq *s);
@@ -116,7 +118,7 @@ ox_map          *ox_map_create(ox_tensor *take_keys, ox_value *take_values); /* 
 ox_map          *ox_map_ref(ox_map *m);
 void             ox_map_unref(ox_map *m);
 const ox_tensor *ox_map_keys(const ox_map *m);   /* rank 1 */
-const ox_value  *ox_map_values(const ox_map *m); /* a rank-1 tensor, or a sequence, one entry a key */
+const ox_value  *ox_map_values(const ox_map *m); /* a rank-1 tensor or sequence, one a key */
 
 /* As for tensors: keep shares counted buffers and copies borrowed ones; clone copies all. */
 ox_code ox_value_keep(ox_value *to, const ox_value *from, ox_error *err) OX_MUST_CHECK;

@@ -183,7 +183,8 @@ static ox_code map_copy(ox_map **to, const ox_map *from, bool deep, ox_error *er
 {
     ox_tensor keys;
     ox_value values;
-    OX_TRY(deep ? ox_tensor_clone(&keys, &from->keys, err) : ox_tensor_keep(&keys, &from->keys, err));
+    OX_TRY(deep ? ox_tensor_clone(&keys, &from->keys, err)
+                : ox_tensor_keep(&keys, &from->keys, err));
     ox_code code = value_copy(&values, &from->values, deep, err);
     if (code != OX_OK) {
         ox_tensor_release(&keys);
@@ -197,7 +198,8 @@ static ox_code map_copy(ox_map **to, const ox_map *from, bool deep, ox_error *er
 static ox_code value_copy(ox_value *to, const ox_value *from, bool deep, ox_error *err)
 {
     ox_value v = { .kind = from->kind };
-    ox_code code = deep ? ox_tensor_clone(&v.t, &from->t, err) : ox_tensor_keep(&v.t, &from->t, err);
+    ox_code code =
+        deep ? ox_tensor_clone(&v.t, &from->t, err) : ox_tensor_keep(&v.t, &from->t, err);
     if (code == OX_OK && from->seq) {
         ox_value only_seq = { .seq = from->seq };
         if (!deep && value_owned(&only_seq))

@@ -249,7 +249,8 @@ START_TEST(idle_workers_sleep)
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
     pause_ns(200000000);
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
-    double used = (double)(after.tv_sec - before.tv_sec) + 1e-9 * (double)(after.tv_nsec - before.tv_nsec);
+    double used =
+        (double)(after.tv_sec - before.tv_sec) + 1e-9 * (double)(after.tv_nsec - before.tv_nsec);
     ck_assert_double_lt(used, 0.02); /* of 0.2 s; spinning would use 0.2 s or more */
     ox_pool_destroy(p);
 }

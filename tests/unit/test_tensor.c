@@ -128,7 +128,8 @@ START_TEST(shape_count)
     ck_assert_int_eq(count(&n, OX_F32, 2, (int64_t[]){ 5, -1 }), OX_E_SHAPE);
     ck_assert_int_eq(count(&n, OX_F32, 2, (int64_t[]){ INT64_MAX, 2 }), OX_E_LIMIT);
     ck_assert_int_eq(count(&n, OX_F32, 2, (int64_t[]){ 2, INT64_MIN }), OX_E_SHAPE);
-    ck_assert_int_eq(count(&n, OX_U8, 1, (int64_t[]){ INT64_MAX }), sizeof(size_t) == 8 ? OX_OK : OX_E_LIMIT);
+    ck_assert_int_eq(count(&n, OX_U8, 1, (int64_t[]){ INT64_MAX }),
+                     sizeof(size_t) == 8 ? OX_OK : OX_E_LIMIT);
     ck_assert_int_eq(count(&n, OX_I16, 1, (int64_t[]){ INT64_MAX / 2 + 1 }), OX_E_LIMIT);
     /* Partial products count too: kernels multiply dimensions without the zero. */
     ck_assert_int_eq(count(&n, OX_U8, 3, (int64_t[]){ INT64_MAX, 0, INT64_MAX }), OX_E_LIMIT);

@@ -70,7 +70,11 @@ END_TEST
 static void check_shortest(double x, bool single)
 {
     char digits[OX_DIGITS], text[64];
-    int point, n = single ? ox_shortest_f32(digits, &point, (float)x) : ox_shortest_f64(digits, &point, x);
+    int point, n;
+    if (single)
+        n = ox_shortest_f32(digits, &point, (float)x);
+    else
+        n = ox_shortest_f64(digits, &point, x);
     snprintf(text, sizeof(text), "0.%se%d", digits, point);
     double back = single ? (double)strtof(text, NULL) : strtod(text, NULL);
     ck_assert_msg(back == fabs(x), "%a -> %s", x, text);
@@ -147,9 +151,10 @@ START_TEST(json_document)
     ox_json_key_str(&j, "end", "");
     ox_json_end(&j);
     ck_assert(ox_json_finish(&j));
-    ck_assert_str_eq(t.s, "{\"schema\":1,\"verdict\":\"equal\",\"outputs\":[{\"max\":0.25,\"nan\":null,"
-                          "\"ok\":true},[],18446744073709551615,-9223372036854775808,0.1,null,null,"
-                          "false,{}],\"end\":\"\"}");
+    ck_assert_str_eq(t.s,
+                     "{\"schema\":1,\"verdict\":\"equal\",\"outputs\":[{\"max\":0.25,\"nan\":null,"
+                     "\"ok\":true},[],18446744073709551615,-9223372036854775808,0.1,null,null,"
+                     "false,{}],\"end\":\"\"}");
     ox_text_release(&t);
 }
 END_TEST
