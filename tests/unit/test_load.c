@@ -688,6 +688,37 @@ START_TEST(external_data)
 }
 END_TEST
 
+/* ---- the hostile models that the command line is tested with, as far as loading refuses them ---- */
+
+START_TEST(bad_models)
+{
+    FILE *f = fopen("tests/bad/expected.tsv", "r");
+    char line[1000], path[1200];
+    int n_files = 0;
+    ck_assert_msg(f != NULL, "run from the top folder: tests/bad/expected.tsv is not here");
+    while (fgets(line, sizeof line, f)) {
+        char *args = strchr(line, '\t'), *message = args ? strchr(args + 1, '\t') : NULL;
+        ck_assert_ptr_nonnull(message);
+        if (*line == '#' || message != args + 1) /* with arguments: fails later */
+            continue;
+        *args = 0;
+        message++;
+        message[strcspn(message, "\n")] = 0;
+        snprintf(path, sizeof path, "tests/bad/%s", line);
+        err = (ox_error){ 0 };
+        ox_model_destroy(model);
+        ox_code code = ox_load_file(path, NULL, &model, &err);
+        if (code == OX_OK)
+            code = ox_graph_bind(model->graph, &err);
+        ck_assert_msg(code != OX_OK, "%s loads", path);
+        ck_assert_msg(strstr(err.message, message) != NULL, "%s: %s", path, err.message);
+        n_files++;
+    }
+    fclose(f);
+    ck_assert_int_gt(n_files, 30);
+}
+END_TEST
+
 /* ---- hostile files kept from fuzzing, through the fuzz target itself ---- */
 #include "tests/fuzz/fuzz_load.c"
 
@@ -746,6 +777,7 @@ Suite *suite_load(void)
     tcase_add_test(c, opset_imports);
     tcase_add_test(c, a_hundred_thousand_nodes);
     tcase_add_test(c, external_data);
+    tcase_add_test(c, bad_models);
     tcase_add_test(c, fuzz_corpus);
     suite_add_tcase(s, c);
     return s;

@@ -139,7 +139,7 @@ START_TEST(nesting_is_limited)
     ck_assert_int_eq(read_as(&ox_pb__graph_proto__descriptor, &m, &g), OX_E_LIMIT);
     ck_assert_ptr_nonnull(strstr(err.message, "100"));
     pb_free(&m);
-    m = nested(10000);
+    m = nested(30000); /* ten thousand graphs within graphs */
     ck_assert_int_eq(read_as(&ox_pb__graph_proto__descriptor, &m, &g), OX_E_LIMIT);
     pb_free(&m);
 }
