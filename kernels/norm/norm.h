@@ -19,12 +19,22 @@ typedef void ox_uk_affine(size_t n, const float *x, double a, double b, float *y
 /* y = x a[i] + b[i]: one pixel, channels last */
 typedef void ox_uk_affine_each(size_t n, const float *x, const double *a, const double *b, float *y);
 
+/* LRN: sum[i] += x^2, then y = x / (bias + alpha sum[i])^beta */
+typedef struct ox_norm_response {
+    double alpha, beta, bias;
+} ox_norm_response;
+typedef void ox_uk_add_squares(size_t n, const float *x, double *sum);
+typedef void ox_uk_respond(size_t n, const float *x, const double *sum, const ox_norm_response *p,
+                           float *y);
+
 typedef struct ox_norm_kernels {
     ox_uk_moments     *moments;
     ox_uk_mean_square *mean_square;
     ox_uk_normalize   *normalize;
     ox_uk_affine      *affine;
     ox_uk_affine_each *affine_each;
+    ox_uk_add_squares *add_squares;
+    ox_uk_respond     *respond;
 } ox_norm_kernels;
 
 #define UK(type, member, fn, isa) type fn;

@@ -3,6 +3,8 @@
 #include "kernels/math/base.h"
 #include "kernels/norm/norm.h"
 
+#include <math.h>
+
 enum { LANES = 32 };
 
 static double total(double lane[LANES])
@@ -73,4 +75,25 @@ void OX_UK(affine_f32)(size_t n, const float *x, double a, double b, float *y)
 void OX_UK(affine_each_f32)(size_t n, const float *x, const double *a, const double *b, float *y)
 {
     LOOP(ox_fma64(x[i], a[i], b[i]));
+}
+
+void OX_UK(add_squares_f32)(size_t n, const float *x, double *to)
+{
+    for (size_t i = 0; i < n; i++)
+        to[i] = ox_fma64(x[i], x[i], to[i]);
+}
+void OX_UK(respond_f32)(size_t n, const float *x, const double *to, const ox_norm_response *p, float *y)
+{
+    double alpha = p->alpha, bias = p->bias;
+    if (p->beta == 0.75) { /* AlexNet's: two square roots */
+        OX_INDEPENDENT
+        for (size_t i = 0; i < n; i++) {
+            double root = sqrt(ox_fma64(alpha, to[i], bias));
+            y[i] = (float)(x[i] / (root * sqrt(root)));
+        }
+    } else if (p->beta == 0.5) {
+        LOOP(x[i] / sqrt(ox_fma64(alpha, to[i], bias)));
+    } else {
+        LOOP(x[i] / pow(ox_fma64(alpha, to[i], bias), p->beta));
+    }
 }
