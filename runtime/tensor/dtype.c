@@ -101,8 +101,9 @@ static inline float float_of(uint32_t u)
     return f;
 }
 
-/* An f8, f6 or f4 kind: a sign bit over exponent and `mantissa` bits.  Codes above `max` are infinity
- * or NaN; `over` is what too large a value gives without saturation; UNSIGNED drops the sign. */
+/* An f8, f6 or f4 kind: a sign bit over exponent and `mantissa` bits.  Codes above `max` are
+ * infinity or NaN; `over` is what too large a value gives without saturation.  UNSIGNED in a code:
+ * it takes no sign. */
 enum { UNSIGNED = 1 << 8 };
 typedef struct narrow {
     int      mantissa, bias;
@@ -235,6 +236,11 @@ static inline int64_t cut_i64(double x)
 {
     return x >= -0x1p63 && x < 0x1p63 ? (int64_t)x : INT64_MIN;
 }
+/* The upper half of an unsigned range goes through the signed type, less its bias. */
+static inline uint32_t cut_u32(double x)
+{
+    return x >= 0x1p31 ? (uint32_t)cut_i32(x - 0x1p31) ^ (uint32_t)1 << 31 : (uint32_t)cut_i32(x);
+}
 static inline uint64_t cut_u64(double x)
 {
     return x >= 0x1p63 ? (uint64_t)cut_i64(x - 0x1p63) ^ (uint64_t)1 << 63 : (uint64_t)cut_i64(x);
@@ -329,7 +335,7 @@ void ox_to_i64(int64_t *to, const void *from, ox_dtype t, size_t n)
     case OX_I16: STORE(int16_t, (int16_t)(uint32_t)cut_i32(x[i]));                                 \
     case OX_U16: STORE(uint16_t, (uint16_t)cut_i32(x[i]));                                         \
     case OX_I32: STORE(int32_t, cut_i32(x[i]));                                                    \
-    case OX_U32: STORE(uint32_t, (uint32_t)cut_i64(x[i]));                                         \
+    case OX_U32: STORE(uint32_t, cut_u32(x[i]));                                                   \
     case OX_I64: STORE(int64_t, cut_i64(x[i]));                                                    \
     case OX_U64: STORE(uint64_t, cut_u64(x[i]));                                                   \
     case OX_U4: STORE(uint8_t, cut_i32(x[i]) & 15);                                                \

@@ -46,11 +46,12 @@ double ox_dtype_huge(ox_dtype t);
 /* n elements of float, int, uint or bool type to and from double / float / int64.
  *
  * To a float type: rounded once, to nearest even, from whatever the source holds.  Past the largest
- * value f64, f32, f16 and bf16 give infinity; the f8, f6 and f4 kinds saturate (ONNX's Cast with its
- * default attributes; f8e8m0 rounds up).  f6 and f4 have no NaN: it becomes -0.
+ * value f64, f32, f16 and bf16 give infinity; f8, f6 and f4 saturate (ONNX's Cast with its default
+ * attributes; f8e8m0 rounds up).  f6 and f4 have no NaN: it becomes -0.
  * To an integer type from float: towards zero.  What ONNX leaves undefined is what x86-64 does:
- * i64, u64 and u32 go through 64 bits, the smaller ones through 32, and NaN or a value outside
- * those gives their most negative number; then the low bits are kept.
+ * 64-bit types go through int64, the others through int32, of which NaN and values outside give the
+ * most negative number; then the low bits are kept.  For u32 and u64 the upper half of their range
+ * is subtracted before and put back after.  (ONNX Runtime and numpy agree on x86-64.)
  * To an integer type from int64: the low bits are kept (i4, i2: then sign-extended).
  * To bool: everything but zero is 1, NaN too. */
 void ox_to_f64(double *to, const void *from, ox_dtype t, size_t n);

@@ -381,15 +381,16 @@ START_TEST(integers_wrap)
 }
 END_TEST
 
-/* What the low bits of a float's integer part are: through 64 bits or 32, as dtype.h says. */
+/* A float's integer part, and what dtype.h says of values outside the range. */
 static int64_t cut(const integer *k, double x)
 {
-    if (k->bits == 64 && !k->is_signed) {
-        if (x >= 0x1p63 && x < 0x1p64)
-            return (int64_t)((uint64_t)(x - 0x1p63) + ((uint64_t)1 << 63));
-        return x >= 0x1p64 ? 0 : x > -0x1p63 ? (int64_t)x : INT64_MIN;
-    }
-    bool wide = k->bits == 64 || k->t == OX_U32;
+    bool wide = k->bits == 64;
+    if (k->t == OX_U64 && x >= 0x1p63 && x < 0x1p64)
+        return (int64_t)((uint64_t)(x - 0x1p63) + ((uint64_t)1 << 63));
+    if (k->t == OX_U32 && x >= 0x1p31 && x < 0x1p32)
+        return (int64_t)x;
+    if ((k->t == OX_U64 && x >= 0x1p64) || (k->t == OX_U32 && x >= 0x1p32))
+        return 0;
     double most = wide ? 0x1p63 : 0x1p31;
     if (!(trunc(x) >= -most && trunc(x) < most))
         return wrapped(k, wide ? INT64_MIN : INT32_MIN);
@@ -426,7 +427,7 @@ START_TEST(integers_from_floats)
     int64_t back = 0;
     ox_from_f64(&memory, &nan, k->t, 1);
     ox_to_i64(&back, &memory, k->t, 1);
-    bool wide = k->bits == 64 || k->t == OX_U32;
+    bool wide = k->bits == 64;
     ck_assert_int_eq(back, wrapped(k, wide ? INT64_MIN : INT32_MIN));
 }
 END_TEST
