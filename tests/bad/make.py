@@ -132,7 +132,7 @@ save("external_offset", external("weights.bin", "0x0"), "not numbers")
 # ---- limits
 nested = b""
 for i in range(10000, 0, -1):  # a graph in an attribute of a node of a graph ...
-    n, tag = len(nested), (b"\x0a", b"\x2a", b"\x32")[i % 3]
+    n, tag = len(nested), (b"\x0a", b"\x2a", b"\x32")[(i - 1) % 3]
     size = b""
     while n >= 128:
         size, n = size + bytes([n & 127 | 128]), n >> 7

@@ -475,7 +475,7 @@ START_TEST(explosion_is_limited)
     call(&g, "c", "f0", "x", "y", NULL);
     m = pb_model(&g, 13);
     for (int i = 0; i < 20; i++) {
-        char name[8], next[8], in[8] = "x", out[8];
+        char name[16], next[16], in[16] = "x", out[16];
         snprintf(name, sizeof name, "f%d", i);
         snprintf(next, sizeof next, "f%d", i + 1);
         pb f = function(name, "x", "y");
@@ -656,7 +656,7 @@ START_TEST(external_data)
         { "data", "-8", "8", "not numbers" },
         { "data", "0", "20", "20 bytes of external data, f32[2] needs 8" },
     };
-    static const char data[] = "........\0\0\200\077\0\0\0\100ab";
+    static const char data[] = "........\0\0\200\077\0\0\0\100abc";
     char path[200], to[200];
     ck_assert_ptr_nonnull(mkdtemp(folder));
     snprintf(path, sizeof path, "%s/sub", folder);

@@ -116,17 +116,26 @@ START_TEST(malformed_bytes_are_errors)
 }
 END_TEST
 
-/* An attribute in a graph in an attribute ...: three messages a level, `messages` in all. */
+/* A graph in an attribute of a node of a graph ...: `messages` within the outermost.  Written from the
+ * innermost outwards, so back to front. */
 static pb nested(int messages)
 {
     static const unsigned fields[] = { GRAPH_NODE, NODE_ATTR, ATTR_G }; /* in a graph, node, attribute */
-    pb inner = { 0 };
+    size_t size = (size_t)messages * 6, at = size;
+    uint8_t *b = malloc(size);
+    ck_assert_ptr_nonnull(b);
     for (int i = messages; i-- > 0;) {
-        pb outer = { 0 };
-        pb_put(&outer, fields[i % 3], &inner);
-        inner = outer;
+        pb head = { 0 };
+        pb_tag(&head, fields[i % 3], 2);
+        pb_varint(&head, size - at);
+        at -= head.n;
+        memcpy(b + at, head.b, head.n);
+        pb_free(&head);
     }
-    return inner;
+    pb m = { 0 };
+    pb_bytes(&m, b + at, size - at);
+    free(b);
+    return m;
 }
 
 START_TEST(nesting_is_limited)
@@ -176,7 +185,7 @@ START_TEST(raw_data_of_every_type)
         if (t == OX_STR)
             continue;
         int bits = ox_dtype_file_bits((ox_dtype)t);
-        uint8_t raw[N * 16] = { 0 };
+        uint8_t raw[N * 16 + 1] = { 0 };
         size_t n = ((size_t)bits * N + 7) / 8;
         for (size_t i = 0; i < n; i++)
             raw[i] = (uint8_t)(t == OX_BOOL ? i % 2 : 0x91 + 37 * i);
