@@ -1,0 +1,338 @@
+/* ReduceSum, Mean, Max, Min, Prod, L1, L2, LogSum, LogSumExp, SumSquare.
+ *
+ * Neighbouring dimensions that are both kept or both reduced are one.  If the innermost is reduced,
+ * dense runs are added up into one output; if it is kept, rows are added to a row of outputs.  Float
+ * totals are double and made in a fixed tree: pieces into parts, parts into the result. */
+#ifdef T /* ---- once per dtype ---- */
+
+/* run: n dense elements into one accumulator; rows: element j into accumulator j; join: likewise for
+ * accumulators. */
+#define REDUCER(name, ACC, zero, term, JOIN)                                                       \
+    static void FN(name##_init)(int64_t n, void *vacc)                                             \
+    {                                                                                              \
+        ACC *acc = vacc;                                                                           \
+        for (int64_t j = 0; j < n; j++)                                                            \
+            acc[j] = zero;                                                                         \
+    }                                                                                              \
+    static void FN(name##_rows)(int64_t n, const void *vx, void *vacc)                             \
+    {                                                                                              \
+        const T *x = vx;                                                                           \
+        ACC *acc = vacc;                                                                           \
+        for (int64_t j = 0; j < n; j++) {                                                          \
+            ACC v = term(LD(x + j));                                                               \
+            acc[j] = JOIN(acc[j], v);                                                              \
+        }                                                                                          \
+    }                                                                                              \
+    static void FN(name##_join)(int64_t n, void *vacc, const void *vother)                         \
+    {                                                                                              \
+        ACC *acc = vacc;                                                                           \
+        const ACC *other = vother;                                                                 \
+        for (int64_t j = 0; j < n; j++)                                                            \
+            acc[j] = JOIN(acc[j], other[j]);                                                       \
+    }                                                                                              \
+    static void FN(name##_run)(int64_t n, const void *vx, void *vacc)                              \
+    {                                                                                              \
+        const T *x = vx;                                                                           \
+        ACC *acc = vacc, lane[LANES];                                                              \
+        int64_t i = 0;                                                                             \
+        if (n >= LANES) {                                                                          \
+            FN(name##_init)(LANES, lane);                                                          \
+            for (; i + LANES <= n; i += LANES)                                                     \
+                FN(name##_rows)(LANES, x + i, lane);                                               \
+            for (int64_t w = LANES / 2; w > 0; w /= 2)                                             \
+                FN(name##_join)(w, lane, lane + w);                                                \
+            FN(name##_join)(1, acc, lane);                                                         \
+        }                                                                                          \
+        for (; i < n; i++)                                                                         \
+            FN(name##_rows)(1, x + i, acc);                                                        \
+    }
+
+#if IS_FLOAT
+#define TOTAL     double
+#define LOWEST    ((C)-INFINITY)
+#define HIGHEST   ((C)INFINITY)
+#define ABS(v)    fabs((double)(v))
+#define MAX_OF(a, b) ((b) > (a) || (b) != (b) ? (b) : (a)) /* NaN wins and stays */
+#define MIN_OF(a, b) ((b) < (a) || (b) != (b) ? (b) : (a))
+#else
+#define TOTAL     uint64_t
+#if IS_SIGNED
+#define LOWEST    ((C)((uint64_t)1 << (BITS - 1)))
+#define HIGHEST   ((C)(((uint64_t)1 << (BITS - 1)) - 1))
+#define ABS(v)    ((v) < 0 ? 0 - (uint64_t)(v) : (uint64_t)(v))
+#else
+#define LOWEST    0
+#define HIGHEST   ((C)~(C)0)
+#define ABS(v)    ((uint64_t)(v))
+#endif
+#define MAX_OF(a, b) ((b) > (a) ? (b) : (a))
+#define MIN_OF(a, b) ((b) < (a) ? (b) : (a))
+#endif
+#define SELF(v)   (v)
+#define WIDE(v)   ((TOTAL)(v))
+#define SQUARE(v) ((TOTAL)(v) * (TOTAL)(v))
+#define PLUS(a, b)  ((a) + (b))
+#define TIMES(a, b) ((a) * (b))
+#define ONE_EXP(v)  one_exp((double)(v))
+
+REDUCER(max, C, LOWEST, SELF, MAX_OF)
+REDUCER(min, C, HIGHEST, SELF, MIN_OF)
+#if BITS > 16
+REDUCER(sum, TOTAL, 0, WIDE, PLUS)
+REDUCER(prod, TOTAL, 1, WIDE, TIMES)
+REDUCER(abs, TOTAL, 0, ABS, PLUS)
+REDUCER(square, TOTAL, 0, SQUARE, PLUS)
+REDUCER(exp, exp_sum, NO_EXP, ONE_EXP, join_exp)
+#endif
+
+#define FINISH(name, ACC, expr)                                                                    \
+    static void FN(name)(int64_t n, const void *vacc, double count, void *vy)                      \
+    {                                                                                              \
+        const ACC *acc = vacc;                                                                     \
+        T *y = vy;                                                                                 \
+        (void)count;                                                                               \
+        for (int64_t j = 0; j < n; j++) {                                                          \
+            ACC v = acc[j];                                                                        \
+            expr;                                                                                  \
+        }                                                                                          \
+    }
+FINISH(as_is, C, ST(y + j, v))
+#if IS_FLOAT
+FINISH(as_total, double, ST(y + j, (C)v))
+FINISH(mean, double, ST(y + j, (C)(v / count)))
+FINISH(root, double, ST(y + j, (C)sqrt(v)))
+FINISH(logarithm, double, ST(y + j, (C)log(v)))
+FINISH(log_exp, exp_sum, ST(y + j, (C)log_of(v)))
+#elif BITS > 16
+/* Real results of integers are cut towards zero; what they give where that overflows is dtype.h's. */
+#define REAL(value) double real = value; ox_from_f64(y + j, &real, DT, 1)
+#if IS_SIGNED
+#define AS_INT int64_t
+#else
+#define AS_INT uint64_t
+#endif
+FINISH(as_total, uint64_t, ST(y + j, (C)v))
+FINISH(mean, uint64_t, ST(y + j, count > 0 ? (C)((AS_INT)v / (AS_INT)count) : 0))
+FINISH(root, uint64_t, REAL(sqrt((double)v)))
+FINISH(logarithm, uint64_t, REAL(log((double)(AS_INT)v)))
+FINISH(log_exp, exp_sum, REAL(log_of(v)))
+#undef REAL
+#undef AS_INT
+#endif
+
+static ox_code FN(reduce)(ox_run *r)
+{
+#define METHOD(name, ACC, finish)                                                                  \
+    { FN(name##_init), FN(name##_run), FN(name##_rows), FN(name##_join), FN(finish), sizeof(ACC), sizeof(T) }
+    static const method methods[N_KINDS] = {
+        [MAX] = METHOD(max, C, as_is),
+        [MIN] = METHOD(min, C, as_is),
+#if BITS > 16
+        [SUM] = METHOD(sum, TOTAL, as_total),
+        [MEAN] = METHOD(sum, TOTAL, mean),
+        [PROD] = METHOD(prod, TOTAL, as_total),
+        [L1] = METHOD(abs, TOTAL, as_total),
+        [L2] = METHOD(square, TOTAL, root),
+        [LOG_SUM] = METHOD(sum, TOTAL, logarithm),
+        [LOG_SUM_EXP] = METHOD(exp, exp_sum, log_exp),
+        [SUM_SQUARE] = METHOD(square, TOTAL, as_total),
+#endif
+    };
+#undef METHOD
+    return reduce(r, &methods[((const plan *)r->state)->kind]);
+}
+
+#undef REDUCER
+#undef FINISH
+#undef TOTAL
+#undef LOWEST
+#undef HIGHEST
+#undef ABS
+#undef MAX_OF
+#undef MIN_OF
+#undef SELF
+#undef WIDE
+#undef SQUARE
+#undef PLUS
+#undef TIMES
+#undef ONE_EXP
+#else /* ---- once ---- */
+#include "kernels/reduce/shape.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { LANES = 16 };
+
+/* exp(max) * sum: terms are kept relative to the largest, so that none overflows. */
+typedef struct exp_sum {
+    double max, sum;
+} exp_sum;
+static const exp_sum NO_EXP = { -INFINITY, 0 };
+
+static inline exp_sum one_exp(double x) { return (exp_sum){ x, 1 }; }
+static inline exp_sum join_exp(exp_sum a, exp_sum b)
+{
+    if (b.max > a.max || b.max != b.max) {
+        exp_sum swap = a;
+        a = b;
+        b = swap;
+    }
+    if (b.max > -INFINITY) /* equal infinities: the difference would be NaN */
+        a.sum += b.max == a.max ? b.sum : b.sum * exp(b.max - a.max);
+    return a;
+}
+static inline double log_of(exp_sum v) { return v.max + (v.sum > 0 ? log(v.sum) : 0); }
+
+typedef struct method {
+    void (*init)(int64_t n, void *acc);
+    void (*run)(int64_t n, const void *x, void *acc);
+    void (*rows)(int64_t n, const void *x, void *acc);
+    void (*join)(int64_t n, void *acc, const void *other);
+    void (*finish)(int64_t n, const void *acc, double count, void *y);
+    size_t acc_size, size;
+} method;
+
+/* ---- the walk ---- */
+typedef struct walk {
+    const plan   *p;
+    const method *m;
+    const char   *x;
+    char         *y;
+    char         *parts; /* accumulators of all parts, if there are several a unit */
+} walk;
+
+/* Where the i-th combination of the dimensions of `d` lies, in elements; index is left there. */
+static int64_t seek(const dims *d, int64_t i, int64_t index[OX_MAX_RANK])
+{
+    int64_t at = 0;
+    for (int k = d->rank - 1; k >= 0; k--) {
+        index[k] = i % d->dim[k];
+        at += index[k] * d->stride[k];
+        i /= d->dim[k];
+    }
+    return at;
+}
+
+static int64_t next(const dims *d, int64_t at, int64_t index[OX_MAX_RANK])
+{
+    for (int k = d->rank - 1; k >= 0; k--) {
+        at += d->stride[k];
+        if (++index[k] < d->dim[k])
+            break;
+        index[k] = 0;
+        at -= d->dim[k] * d->stride[k];
+    }
+    return at;
+}
+
+/* Pieces [from, to) of one unit into acc.  A few at a time are added up alone, so that no total grows
+ * much larger than what is added to it. */
+static void part(const walk *w, int64_t unit, int64_t from, int64_t to, void *acc)
+{
+    const plan *p = w->p;
+    const method *m = w->m;
+    int64_t index[OX_MAX_RANK], size = (int64_t)m->size, column = unit % p->n_cut * COLUMNS, filled = 0;
+    int64_t n = p->rows ? OX_MIN(COLUMNS, p->n - column) : 1;
+    const char *x = w->x + (seek(&p->kept, unit / p->n_cut, index) + column) * size;
+    _Alignas(64) char piece[COLUMNS * sizeof(exp_sum)];
+    int64_t at = seek(&p->reduced, from / p->n_chunk, index), chunk = from % p->n_chunk;
+    m->init(n, acc);
+    m->init(n, piece);
+    for (int64_t i = from; i < to; i++) {
+        if (p->rows) {
+            m->rows(n, x + at * size, piece);
+            filled += LANES;
+        } else {
+            int64_t run = OX_MIN(PIECE, p->n - chunk * PIECE);
+            m->run(run, x + (at + chunk * PIECE) * size, piece);
+            filled += run;
+        }
+        if (filled >= PIECE) {
+            m->join(n, acc, piece);
+            m->init(n, piece);
+            filled = 0;
+        }
+        if (++chunk == p->n_chunk) {
+            chunk = 0;
+            at = next(&p->reduced, at, index);
+        }
+    }
+    m->join(n, acc, piece);
+}
+
+static void finish(const walk *w, int64_t unit, const void *acc)
+{
+    const plan *p = w->p;
+    int64_t column = unit % p->n_cut * COLUMNS, n = p->rows ? OX_MIN(COLUMNS, p->n - column) : 1;
+    int64_t to = p->rows ? unit / p->n_cut * p->n + column : unit;
+    w->m->finish(n, acc, (double)p->count, w->y + to * (int64_t)w->m->size);
+}
+
+static void whole_units(void *ctx, int64_t block, int worker)
+{
+    const walk *w = ctx;
+    const plan *p = w->p;
+    int64_t end = OX_MIN((block + 1) * p->units, p->n_units);
+    _Alignas(64) char acc[COLUMNS * sizeof(exp_sum)];
+    (void)worker;
+    for (int64_t u = block * p->units; u < end; u++) {
+        part(w, u, 0, p->n_pieces, acc);
+        finish(w, u, acc);
+    }
+}
+
+static void one_part(void *ctx, int64_t block, int worker)
+{
+    const walk *w = ctx;
+    const plan *p = w->p;
+    int64_t k = block % p->n_parts, each = (p->n_pieces + p->n_parts - 1) / p->n_parts;
+    (void)worker;
+    part(w, block / p->n_parts, OX_MIN(k * each, p->n_pieces), OX_MIN((k + 1) * each, p->n_pieces),
+         w->parts + (size_t)block * COLUMNS * w->m->acc_size);
+}
+
+static ox_code reduce(ox_run *r, const method *m)
+{
+    const plan *p = r->state;
+    walk w = { p, m, r->in[0]->data, r->out[0]->data, NULL };
+    if (p->n_parts == 1) {
+        ox_parallel(r, (p->n_units + p->units - 1) / p->units, whole_units, &w);
+        return OX_OK;
+    }
+    size_t stride = COLUMNS * m->acc_size;
+    if (!(w.parts = ox_scratch_array(r, (size_t)(p->n_units * p->n_parts), stride)))
+        return OX_NO_MEMORY(r);
+    ox_parallel(r, p->n_units * p->n_parts, one_part, &w);
+    for (int64_t u = 0; u < p->n_units; u++) {
+        char *first = w.parts + (size_t)(u * p->n_parts) * stride;
+        int64_t n = p->rows ? OX_MIN(COLUMNS, p->n - u % p->n_cut * COLUMNS) : 1;
+        for (int64_t k = 1; k < p->n_parts; k++)
+            m->join(n, first, first + (size_t)k * stride);
+        finish(&w, u, first);
+    }
+    return OX_OK;
+}
+
+#define TYPES (MASK_FLOAT | M_I8 | M_U8 | M_I32 | M_U32 | M_I64 | M_U64)
+#define TMPL  "kernels/reduce/op_reduce.c"
+#include "runtime/tensor/each_dtype.h"
+
+#define WIDE_TYPES                                                                                 \
+    [OX_F32] = reduce_f32, [OX_F64] = reduce_f64, [OX_I32] = reduce_i32, [OX_I64] = reduce_i64,    \
+    [OX_U32] = reduce_u32, [OX_U64] = reduce_u64
+#define RECORD(Name, Since, kind_, c_, ...)                                                        \
+    OX_OP(Name, Since) .infer = ox_infer_reduce, .prepare = ox_prepare_reduce, .run = { __VA_ARGS__ }, \
+        .oracle = ox_oracle_reduce, .error = { kind_, c_ }, .state_size = sizeof(plan),            \
+        .flags = OX_SYMBOLIC, .flops = ox_flops_reduce OX_END
+RECORD(ReduceSum, 1, ERR_SUM, 4, WIDE_TYPES);
+RECORD(ReduceMean, 1, ERR_SUM, 4, WIDE_TYPES);
+RECORD(ReduceProd, 1, ERR_SUM, 4, WIDE_TYPES);
+RECORD(ReduceL1, 1, ERR_SUM, 4, WIDE_TYPES);
+RECORD(ReduceL2, 1, ERR_SUM, 4, WIDE_TYPES);
+RECORD(ReduceLogSum, 1, ERR_SUM, 4, WIDE_TYPES);
+RECORD(ReduceLogSumExp, 1, ERR_SUM, 4, WIDE_TYPES);
+RECORD(ReduceSumSquare, 1, ERR_SUM, 4, WIDE_TYPES);
+RECORD(ReduceMax, 1, ERR_EXACT, 0, WIDE_TYPES, [OX_I8] = reduce_i8, [OX_U8] = reduce_u8);
+RECORD(ReduceMin, 1, ERR_EXACT, 0, WIDE_TYPES, [OX_I8] = reduce_i8, [OX_U8] = reduce_u8);
+#endif
