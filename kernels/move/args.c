@@ -29,7 +29,8 @@ ox_code ox_arg_scalar(ox_run *r, int i, const char *what, int64_t absent, int64_
     if (!a.given)
         return OX_OK;
     if (a.n != 1)
-        return OX_FAIL(r->err, OX_E_SHAPE, "%s has %lld elements, expected 1", what, (long long)a.n);
+        return OX_FAIL(r->err, OX_E_SHAPE, "%s has %lld elements, expected 1", what,
+                       (long long)a.n);
     *out = a.v[0];
     return OX_OK;
 }
@@ -56,7 +57,8 @@ ox_code ox_arg_axes(const ox_run *r, const ox_ints *axes, int rank, int64_t n_de
 ox_code ox_arg_shape(const ox_run *r, const ox_ints *shape, int *rank, int64_t dim[OX_MAX_RANK])
 {
     if (shape->n > OX_MAX_RANK)
-        return OX_FAIL(r->err, OX_E_LIMIT, "rank %lld is more than %d", (long long)shape->n, OX_MAX_RANK);
+        return OX_FAIL(r->err, OX_E_LIMIT, "rank %lld is more than %d", (long long)shape->n,
+                       OX_MAX_RANK);
     for (int i = 0; i < shape->n; i++) {
         dim[i] = shape->v[i];
         if (dim[i] < 0)
@@ -73,7 +75,8 @@ ox_code ox_unknown_shape(ox_run *r, int i)
     if (s->rank != 1 || s->dim[0] < 0)
         return OX_OK;
     if (s->dim[0] > OX_MAX_RANK)
-        return OX_FAIL(r->err, OX_E_LIMIT, "rank %lld is more than %d", (long long)s->dim[0], OX_MAX_RANK);
+        return OX_FAIL(r->err, OX_E_LIMIT, "rank %lld is more than %d", (long long)s->dim[0],
+                       OX_MAX_RANK);
     for (int d = 0; d < s->dim[0]; d++)
         dim[d] = OX_DIM_UNKNOWN;
     ox_out_shape(r, 0, (int)s->dim[0], dim);

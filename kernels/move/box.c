@@ -1,6 +1,7 @@
-/* A box is first simplified: dimensions of one element go, neighbours that are one run on both sides
- * merge, and short dense runs become one larger element.  The two innermost dimensions are then a
- * tile that one of the loops below copies; the rest is an odometer, cut into blocks by bytes. */
+/* A box is first simplified: dimensions of one element go, neighbours that are one run on both
+ * sides merge, and short dense runs become one larger element.  The two innermost dimensions are
+ * then a tile that one of the loops below copies; the rest is an odometer, cut into blocks by
+ * bytes. */
 #include "kernels/move/box.h"
 
 #include <string.h>
@@ -150,7 +151,8 @@ static void merge(ox_box *to, const ox_box *b)
         int last = to->rank - 1;
         if (b->dim[d] == 1)
             continue;
-        if (last >= 0 && to->sx[last] == b->sx[d] * b->dim[d] && to->sy[last] == b->sy[d] * b->dim[d]) {
+        if (last >= 0 && to->sx[last] == b->sx[d] * b->dim[d] &&
+            to->sy[last] == b->sy[d] * b->dim[d]) {
             to->dim[last] *= b->dim[d];
             to->sx[last] = b->sx[d];
             to->sy[last] = b->sy[d];

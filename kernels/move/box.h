@@ -1,6 +1,6 @@
-/* Copying boxes of elements between two strided layouts: what all operators of this folder come down
- * to.  Transposition is a box whose source strides are permuted, broadcasting one with source strides
- * of 0, reversal one with negative ones. */
+/* Copying boxes of elements between two strided layouts: what all operators of this folder come
+ * down to.  Transposition is a box whose source strides are permuted, broadcasting one with source
+ * strides of 0, reversal one with negative ones. */
 #ifndef OX_MOVE_BOX_H
 #define OX_MOVE_BOX_H
 
@@ -8,8 +8,8 @@
 
 enum { OX_BOX_RANK = 2 * OX_MAX_RANK };
 
-/* Dimension 0 is outermost.  Dimensions are given in the order in which y's elements lie (sy falls),
- * which is the order it is fastest to write them in.  Strides count elements. */
+/* Dimension 0 is outermost.  Dimensions are given in the order in which y's elements lie (sy
+ * falls), which is the order it is fastest to write them in.  Strides count elements. */
 typedef struct ox_box {
     int     rank;
     int64_t dim[OX_BOX_RANK], sx[OX_BOX_RANK], sy[OX_BOX_RANK];

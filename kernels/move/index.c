@@ -38,10 +38,12 @@ ox_code ox_checked_indices(ox_run *r, int i, int64_t size, const int64_t **out)
 ox_code ox_check_elements(const ox_run *r, const ox_tensor *x, const ox_tensor *index, int axis)
 {
     if (index->rank != x->rank)
-        return OX_FAIL(r->err, OX_E_SHAPE, "indices have rank %d, data has rank %d", index->rank, x->rank);
+        return OX_FAIL(r->err, OX_E_SHAPE, "indices have rank %d, data has rank %d", index->rank,
+                       x->rank);
     for (int d = 0; d < x->rank; d++)
         if (d != axis && index->dim[d] > x->dim[d])
-            return OX_FAIL(r->err, OX_E_SHAPE, "dimension %d of indices is %lld, more than data's %lld", d,
+            return OX_FAIL(r->err, OX_E_SHAPE,
+                           "dimension %d of indices is %lld, more than data's %lld", d,
                            (long long)index->dim[d], (long long)x->dim[d]);
     return OX_OK;
 }
@@ -50,7 +52,8 @@ void ox_element_offsets(const ox_tensor *x, const ox_tensor *index, int axis, co
                         int64_t *offset)
 {
     int last = index->rank - 1;
-    int64_t position[OX_MAX_RANK] = { 0 }, stride[OX_MAX_RANK], n = ox_count(index), row = index->dim[last];
+    int64_t position[OX_MAX_RANK] = {0}, stride[OX_MAX_RANK], n = ox_count(index),
+            row = index->dim[last];
     for (int64_t d = last, s = 1; d >= 0; s *= x->dim[d--])
         stride[d] = s;
     for (int64_t k = 0; k < n; k += row) {

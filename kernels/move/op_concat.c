@@ -5,7 +5,8 @@
 /* ---- Concat ---- */
 static ox_code concat_axis(const ox_run *r, int *axis)
 {
-    bool old = r->since < 4 && !ox_attr_given(r, "axis"); /* the default of version 1 is in its text */
+    bool old =
+        r->since < 4 && !ox_attr_given(r, "axis"); /* the default of version 1 is in its text */
     return ox_axis(r, old ? 1 : ox_attr_i64(r, "axis"), r->in[0]->rank, axis);
 }
 
@@ -28,7 +29,8 @@ static ox_code infer_concat(ox_run *r)
             if (d == axis)
                 dim[d] = ox_dim_add(r, dim[d], x->dim[d]);
             else if (dim[d] >= 0 && x->dim[d] >= 0 && dim[d] != x->dim[d])
-                return OX_FAIL(r->err, OX_E_SHAPE, "dimension %d of input %d is %lld, expected %lld", d, i,
+                return OX_FAIL(r->err, OX_E_SHAPE,
+                               "dimension %d of input %d is %lld, expected %lld", d, i,
                                (long long)x->dim[d], (long long)dim[d]);
             else
                 dim[d] = OX_MAX(dim[d], x->dim[d]); /* a known size, else any name for it */
@@ -44,7 +46,8 @@ static ox_code concat(ox_run *r)
     size_t size = ox_dtype_size(y->dtype);
     int axis;
     OX_TRY(concat_axis(r, &axis));
-    int64_t outer = ox_numel(y, 0, axis), inner = ox_numel(y, axis + 1, y->rank), row = y->dim[axis] * inner;
+    int64_t outer = ox_numel(y, 0, axis), inner = ox_numel(y, axis + 1, y->rank),
+            row = y->dim[axis] * inner;
     char *to = y->data;
     for (int i = 0; i < r->n_in; i++) {
         int64_t n = r->in[i]->dim[axis] * inner;
@@ -59,8 +62,8 @@ OX_OP(Concat, 1) .infer = infer_concat, .run_any = concat, .key = OX_KEY_NONE, .
     .error = { ERR_EXACT, 0 } OX_END;
 
 /* ---- Split ---- */
-/* Lengths of the parts: an attribute before opset 13, an input since (and, as numbers of the tensor's
- * own type, in version 1).  Not given: equal parts. */
+/* Lengths of the parts: an attribute before opset 13, an input since (and, as numbers of the
+ * tensor's own type, in version 1).  Not given: equal parts. */
 static ox_code split_lengths(ox_run *r, ox_ints *lengths)
 {
     *lengths = ox_arg_attr(r, "split");
@@ -73,13 +76,14 @@ static ox_code split_lengths(ox_run *r, ox_ints *lengths)
 }
 
 /* Length of part i of `size`; at is where it starts. */
-static ox_code part(const ox_run *r, const ox_ints *lengths, int64_t size, int i, int64_t at, int64_t *n)
+static ox_code part(const ox_run *r, const ox_ints *lengths, int64_t size, int i, int64_t at,
+                    int64_t *n)
 {
     if (lengths->given) {
         *n = lengths->v[i];
         if (*n < 0 || *n > size - at)
-            return OX_FAIL(r->err, OX_E_SHAPE, "split[%d] is %lld, %lld of %lld are left", i, (long long)*n,
-                           (long long)(size - at), (long long)size);
+            return OX_FAIL(r->err, OX_E_SHAPE, "split[%d] is %lld, %lld of %lld are left", i,
+                           (long long)*n, (long long)(size - at), (long long)size);
         if (i == r->n_out - 1 && at + *n != size)
             return OX_FAIL(r->err, OX_E_SHAPE, "split adds up to %lld, the dimension is %lld",
                            (long long)(at + *n), (long long)size);
@@ -87,8 +91,8 @@ static ox_code part(const ox_run *r, const ox_ints *lengths, int64_t size, int i
     }
     int64_t chunk = size / r->n_out + (size % r->n_out != 0);
     if (r->since < 18 && size % r->n_out)
-        return OX_FAIL(r->err, OX_E_SHAPE, "%lld do not divide into %d equal parts", (long long)size,
-                       r->n_out);
+        return OX_FAIL(r->err, OX_E_SHAPE, "%lld do not divide into %d equal parts",
+                       (long long)size, r->n_out);
     *n = OX_MAX(0, OX_MIN(chunk, size - at));
     return OX_OK;
 }
@@ -134,7 +138,8 @@ static ox_code split(ox_run *r)
         OX_TRY(part(r, &lengths, x->dim[axis], i, at, &n));
         ox_box b = { 2, { outer, n * inner }, { x->dim[axis] * inner, 1 }, { n * inner, 1 } };
         if (r->out[i])
-            ox_box_copy(r, size, &b, (const char *)x->data + (size_t)(at * inner) * size, r->out[i]->data);
+            ox_box_copy(r, size, &b, (const char *)x->data + (size_t)(at * inner) * size,
+                        r->out[i]->data);
         at += n;
     }
     return OX_OK;

@@ -52,8 +52,9 @@ static ox_code get_repeats(ox_run *r, int64_t repeats[OX_MAX_RANK], bool *known)
         repeats[d] = 1;
     if (r->since == 1) {
         if (a.n != 1 || b.n != 1)
-            return OX_FAIL(r->err, OX_E_SHAPE, "tiles and axis have %lld and %lld elements, expected 1",
-                           (long long)a.n, (long long)b.n);
+            return OX_FAIL(r->err, OX_E_SHAPE,
+                           "tiles and axis have %lld and %lld elements, expected 1", (long long)a.n,
+                           (long long)b.n);
         OX_TRY(ox_axis(r, b.v[0], rank, &axis));
         repeats[axis] = a.v[0];
     } else if (a.n != rank) {

@@ -1,5 +1,5 @@
-/* Tensors made of few values: ConstantOfShape, EyeLike, OneHot, and ConstantFill and GivenTensorFill
- * of old Caffe2 exports. */
+/* Tensors made of few values: ConstantOfShape, EyeLike, OneHot, and ConstantFill and
+ * GivenTensorFill of old Caffe2 exports. */
 #include "kernels/move/args.h"
 #include "kernels/move/box.h"
 
@@ -13,7 +13,8 @@ static ox_code infer_constant(ox_run *r)
     int rank;
     int64_t dim[OX_MAX_RANK];
     if (value && ox_count(value) != 1)
-        return OX_FAIL(r->err, OX_E_SHAPE, "value has %lld elements, expected 1", (long long)ox_count(value));
+        return OX_FAIL(r->err, OX_E_SHAPE, "value has %lld elements, expected 1",
+                       (long long)ox_count(value));
     r->out[0]->dtype = value ? value->dtype : OX_F32;
     OX_TRY(ox_arg_ints(r, 0, &shape));
     if (!shape.known)
@@ -39,8 +40,8 @@ static ox_code run_constant(ox_run *r)
 OX_OP(ConstantOfShape, 9) .infer = infer_constant, .run_any = run_constant, .key = OX_KEY_NONE,
     .flags = OX_SYMBOLIC, .error = { ERR_EXACT, 0 } OX_END;
 
-/* ---- ConstantFill, GivenTensorFill: the shape is an attribute, or that of the input, or its values
- * (input_as_shape); extra_shape is appended to what the input gives ---- */
+/* ---- ConstantFill, GivenTensorFill: the shape is an attribute, or that of the input, or its
+ * values (input_as_shape); extra_shape is appended to what the input gives ---- */
 static ox_code infer_fill_shape(ox_run *r)
 {
     const ox_tensor *x = r->n_in > 0 ? r->in[0] : NULL;
@@ -99,7 +100,8 @@ static ox_code run_given(ox_run *r)
     int n;
     const float *v = ox_attr_f32s(r, "values", &n);
     if (n != ox_count(y))
-        return OX_FAIL(r->err, OX_E_SHAPE, "%d values for a shape of %lld elements", n, (long long)ox_count(y));
+        return OX_FAIL(r->err, OX_E_SHAPE, "%d values for a shape of %lld elements", n,
+                       (long long)ox_count(y));
     ox_convert(y->data, y->dtype, v, OX_F32, (size_t)n);
     return OX_OK;
 }
@@ -125,7 +127,8 @@ static ox_code infer_eye(ox_run *r)
 static ox_code run_eye(ox_run *r)
 {
     ox_tensor *y = r->out[0];
-    int64_t rows = y->dim[0], cols = y->dim[1], k = OX_MAX(-rows, OX_MIN(ox_attr_i64(r, "k"), cols));
+    int64_t rows = y->dim[0], cols = y->dim[1],
+            k = OX_MAX(-rows, OX_MIN(ox_attr_i64(r, "k"), cols));
     size_t size = ox_dtype_size(y->dtype);
     char one[16];
     ox_from_f64(one, &(double){ 1 }, y->dtype, 1);
@@ -138,8 +141,8 @@ static ox_code run_eye(ox_run *r)
 OX_OP(EyeLike, 9) .infer = infer_eye, .run_any = run_eye, .key = OX_KEY_NONE,
     .flags = OX_SYMBOLIC | OX_SHAPE_ONLY, .error = { ERR_EXACT, 0 } OX_END;
 
-/* ---- OneHot: values[1] where the new axis equals the index, values[0] elsewhere.  Since version 11
- * negative indices count from the end ---- */
+/* ---- OneHot: values[1] where the new axis equals the index, values[0] elsewhere.  Since version
+ * 11 negative indices count from the end ---- */
 static ox_code onehot_axis(const ox_run *r, int *axis)
 {
     return ox_axis(r, ox_attr_i64(r, "axis"), r->in[0]->rank + 1, axis);
@@ -156,8 +159,8 @@ static ox_code infer_onehot(ox_run *r)
     if (x->rank + 1 > OX_MAX_RANK)
         return OX_FAIL(r->err, OX_E_LIMIT, "rank %d is more than %d", x->rank + 1, OX_MAX_RANK);
     if (depth.known && (depth.n != 1 || depth.v[0] < 0))
-        return OX_FAIL(r->err, OX_E_VALUE, "depth has %lld elements, the first is %lld", (long long)depth.n,
-                       depth.n ? (long long)depth.v[0] : 0);
+        return OX_FAIL(r->err, OX_E_VALUE, "depth has %lld elements, the first is %lld",
+                       (long long)depth.n, depth.n ? (long long)depth.v[0] : 0);
     for (int d = 0; d <= x->rank; d++)
         dim[d] = d < axis ? x->dim[d] : d > axis ? x->dim[d - 1]
                  : depth.known ? depth.v[0] : OX_DIM_UNKNOWN;
@@ -186,11 +189,12 @@ static ox_code run_onehot(ox_run *r)
         if (k < 0 && r->since >= 11)
             k += depth;
         if (k >= 0 && k < depth)
-            memcpy((char *)y->data + (size_t)(i / inner * depth * inner + k * inner + i % inner) * size, on,
-                   size);
+            memcpy((char *)y->data +
+                       (size_t)(i / inner * depth * inner + k * inner + i % inner) * size,
+                   on, size);
     }
     return OX_OK;
 }
 
-OX_OP(OneHot, 9) .infer = infer_onehot, .run_any = run_onehot, .key = OX_KEY_NONE, .flags = OX_SYMBOLIC,
-    .error = { ERR_EXACT, 0 } OX_END;
+OX_OP(OneHot, 9).infer = infer_onehot, .run_any = run_onehot, .key = OX_KEY_NONE,
+              .flags = OX_SYMBOLIC, .error = {ERR_EXACT, 0} OX_END;

@@ -1,5 +1,5 @@
-/* Gather, GatherElements, GatherND: elements or slices picked by index.  Negative indices count from
- * the end; one out of range is an error, not a clamp. */
+/* Gather, GatherElements, GatherND: elements or slices picked by index.  Negative indices count
+ * from the end; one out of range is an error, not a clamp. */
 #include "kernels/move/args.h"
 #include "kernels/move/index.h"
 
@@ -30,7 +30,7 @@ typedef struct gather {
     const char    *x;
     char          *y;
     const int64_t *at; /* where slice i starts, in slices of x */
-    int64_t        n, n_total, per_outer; /* slices per outer index, in all; slices of x per outer */
+    int64_t n, n_total, per_outer; /* slices per outer index, in all; slices of x per outer */
     size_t         bytes;                 /* of a slice */
     int64_t        block;                 /* slices a block copies */
 } gather;
@@ -73,8 +73,8 @@ static ox_code run_gather(ox_run *r)
     return OX_OK;
 }
 
-OX_OP(Gather, 1) .infer = infer_gather, .run_any = run_gather, .key = OX_KEY_NONE, .flags = OX_SYMBOLIC,
-    .error = { ERR_EXACT, 0 } OX_END;
+OX_OP(Gather, 1).infer = infer_gather, .run_any = run_gather, .key = OX_KEY_NONE,
+              .flags = OX_SYMBOLIC, .error = {ERR_EXACT, 0} OX_END;
 
 /* ---- GatherElements: y[i][j] = x[index[i][j]][j] for axis 0 ---- */
 static ox_code infer_elements(ox_run *r)
@@ -112,18 +112,20 @@ OX_OP(GatherElements, 11) .infer = infer_elements, .run_any = run_elements, .key
 static ox_code infer_nd(ox_run *r)
 {
     const ox_tensor *x = r->in[0], *index = r->in[1];
-    int64_t batch = ox_attr_i64(r, "batch_dims"), tuple = index->rank ? index->dim[index->rank - 1] : 0;
+    int64_t batch = ox_attr_i64(r, "batch_dims"),
+            tuple = index->rank ? index->dim[index->rank - 1] : 0;
     int64_t dim[2 * OX_MAX_RANK];
     int rank = 0;
     if (index->rank < 1 || batch < 0 || batch >= OX_MIN(x->rank, index->rank))
         return OX_FAIL(r->err, OX_E_SHAPE, "batch_dims is %lld, data has rank %d, indices %d",
                        (long long)batch, x->rank, index->rank);
     if (tuple < 0 || tuple > x->rank - batch)
-        return OX_FAIL(r->err, OX_E_SHAPE, "index tuples of %lld into %lld dimensions", (long long)tuple,
-                       (long long)(x->rank - batch));
+        return OX_FAIL(r->err, OX_E_SHAPE, "index tuples of %lld into %lld dimensions",
+                       (long long)tuple, (long long)(x->rank - batch));
     for (int d = 0; d < batch; d++)
         if (x->dim[d] != index->dim[d])
-            return OX_FAIL(r->err, OX_E_SHAPE, "batch dimension %d is %lld in data, %lld in indices", d,
+            return OX_FAIL(r->err, OX_E_SHAPE,
+                           "batch dimension %d is %lld in data, %lld in indices", d,
                            (long long)x->dim[d], (long long)index->dim[d]);
     for (int d = 0; d < index->rank - 1; d++)
         dim[rank++] = index->dim[d];

@@ -1,5 +1,5 @@
-/* Pad in all modes and versions, and CenterCropPad.  Negative pads cut; the other side then pads what
- * is left. */
+/* Pad in all modes and versions, and CenterCropPad.  Negative pads cut; the other side then pads
+ * what is left. */
 #include "kernels/move/args.h"
 #include "kernels/move/box.h"
 
@@ -37,7 +37,8 @@ static ox_code get_pads(ox_run *r, pads *p)
         return OX_OK;
     OX_TRY(ox_arg_axes(r, &axes, rank, rank, axis, &n));
     if (given.n != 2 * n)
-        return OX_FAIL(r->err, OX_E_SHAPE, "pads has %lld entries, expected %d", (long long)given.n, 2 * n);
+        return OX_FAIL(r->err, OX_E_SHAPE, "pads has %lld entries, expected %d", (long long)given.n,
+                       2 * n);
     for (int i = 0; i < n; i++) {
         p->before[axis[i]] = given.v[i];
         p->after[axis[i]] = given.v[n + i];
@@ -45,14 +46,17 @@ static ox_code get_pads(ox_run *r, pads *p)
     return OX_OK;
 }
 
-/* size + before + after; fails when that is negative or overflows, or when nothing is left to repeat. */
+/* size + before + after; fails when that is negative or overflows, or when nothing is left to
+ * repeat. */
 static ox_code padded(const ox_run *r, const pads *p, int d, int mode, int64_t size, int64_t *out)
 {
     int64_t n, kept = size + OX_MIN(p->before[d], 0);
-    bool fits = !__builtin_add_overflow(size, p->before[d], &n) && !__builtin_add_overflow(n, p->after[d], &n);
+    bool fits = !__builtin_add_overflow(size, p->before[d], &n) &&
+                !__builtin_add_overflow(n, p->after[d], &n);
     kept = kept < 0 ? kept : kept + OX_MIN(p->after[d], 0);
     if (!fits || n < 0 || kept < 0)
-        return OX_FAIL(r->err, OX_E_SHAPE, "dimension %d of size %lld cannot be padded by %lld and %lld", d,
+        return OX_FAIL(r->err, OX_E_SHAPE,
+                       "dimension %d of size %lld cannot be padded by %lld and %lld", d,
                        (long long)size, (long long)p->before[d], (long long)p->after[d]);
     if (kept == 0 && n > 0 && mode != CONSTANT)
         return OX_FAIL(r->err, OX_E_SHAPE, "dimension %d has nothing to pad with", d);
@@ -76,7 +80,8 @@ static ox_code infer(ox_run *r)
             dim[d] = p.known_axis[d] ? x->dim[d] : OX_DIM_UNKNOWN;
         else if (x->dim[d] >= 0)
             OX_TRY(padded(r, &p, d, mode, x->dim[d], &dim[d]));
-        else if (p.before[d] >= 0 && p.after[d] >= 0 && p.before[d] <= INT32_MAX && p.after[d] <= INT32_MAX)
+        else if (p.before[d] >= 0 && p.after[d] >= 0 && p.before[d] <= INT32_MAX &&
+                 p.after[d] <= INT32_MAX)
             dim[d] = ox_dim_add(r, x->dim[d], p.before[d] + p.after[d]);
         else
             dim[d] = OX_DIM_UNKNOWN;
@@ -119,9 +124,9 @@ static void find_inside(const ox_tensor *x, const ox_tensor *y, const pads *p, i
     }
 }
 
-/* Positions [at, at + n) of dimension d, where dimensions before d have their inside and those after
- * d their full size: such slabs, for all d, make up all that x does not fill.  Their source is
- * `from`, with stride step along d; step ANY_VALUE: one element for all. */
+/* Positions [at, at + n) of dimension d, where dimensions before d have their inside and those
+ * after d their full size: such slabs, for all d, make up all that x does not fill.  Their source
+ * is `from`, with stride step along d; step ANY_VALUE: one element for all. */
 enum { ANY_VALUE = 2 };
 static void slab(const ox_run *r, const inside *in, int d, int64_t at, int64_t n, const char *from,
                  int64_t from_at, int step)
@@ -157,7 +162,8 @@ static int64_t repeated(int mode, int64_t i, int64_t n)
     return i < n ? i : 2 * (n - 1) - i;
 }
 
-/* [at, end) of dimension d from elements inside: one slab for every stretch with a constant step. */
+/* [at, end) of dimension d from elements inside: one slab for every stretch with a constant step.
+ */
 static void repeat(const ox_run *r, const inside *in, int mode, int d, int64_t at, int64_t end)
 {
     const char *y = r->out[0]->data;
@@ -227,8 +233,8 @@ static ox_code run(ox_run *r)
 OX_OP(Pad, 1) .infer = infer, .run_any = run, .key = OX_KEY_NONE, .flags = OX_SYMBOLIC,
     .error = { ERR_EXACT, 0 } OX_END;
 
-/* ---- CenterCropPad: each axis is cut or padded with zeros around its middle; of an odd difference the
- * larger half is on the right ---- */
+/* ---- CenterCropPad: each axis is cut or padded with zeros around its middle; of an odd difference
+ * the larger half is on the right ---- */
 static ox_code infer_center(ox_run *r)
 {
     const ox_tensor *x = r->in[0];
@@ -238,7 +244,8 @@ static ox_code infer_center(ox_run *r)
     OX_TRY(ox_arg_ints(r, 1, &shape));
     OX_TRY(ox_arg_axes(r, &axes, x->rank, x->rank, axis, &n));
     if (shape.known && shape.n != n)
-        return OX_FAIL(r->err, OX_E_SHAPE, "shape has %lld entries for %d axes", (long long)shape.n, n);
+        return OX_FAIL(r->err, OX_E_SHAPE, "shape has %lld entries for %d axes", (long long)shape.n,
+                       n);
     for (int d = 0; d < x->rank; d++)
         dim[d] = x->dim[d];
     for (int i = 0; i < n; i++) {

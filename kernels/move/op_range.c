@@ -1,5 +1,5 @@
-/* Range: start, start + delta, ... before limit.  Floats are start + i * delta in double, rounded once,
- * which is what stash_type asks for and more. */
+/* Range: start, start + delta, ... before limit.  Floats are start + i * delta in double, rounded
+ * once, which is what stash_type asks for and more. */
 #ifdef T /* ---- once per dtype ---- */
 
 static ox_code FN(range)(ox_run *r)
@@ -39,7 +39,8 @@ static int64_t count_i64(int64_t start, int64_t limit, int64_t delta)
 {
     if (delta > 0 ? start >= limit : start <= limit)
         return 0;
-    uint64_t far = delta > 0 ? (uint64_t)limit - (uint64_t)start : (uint64_t)start - (uint64_t)limit;
+    uint64_t far =
+        delta > 0 ? (uint64_t)limit - (uint64_t)start : (uint64_t)start - (uint64_t)limit;
     uint64_t step = delta > 0 ? (uint64_t)delta : 0 - (uint64_t)delta, n = (far - 1) / step + 1;
     return n < (uint64_t)1 << 62 ? (int64_t)n : -1;
 }
@@ -55,10 +56,13 @@ static ox_code infer(ox_run *r)
         bool is_float = ox_is_float(r->in[0]->dtype);
         if (ox_get_f64(r->in[2], 0) == 0)
             return OX_FAIL(r->err, OX_E_VALUE, "delta is 0");
-        n = is_float ? count_f64(ox_get_f64(r->in[0], 0), ox_get_f64(r->in[1], 0), ox_get_f64(r->in[2], 0))
-                     : count_i64(ox_get_i64(r->in[0], 0), ox_get_i64(r->in[1], 0), ox_get_i64(r->in[2], 0));
+        n = is_float ? count_f64(ox_get_f64(r->in[0], 0), ox_get_f64(r->in[1], 0),
+                                 ox_get_f64(r->in[2], 0))
+                     : count_i64(ox_get_i64(r->in[0], 0), ox_get_i64(r->in[1], 0),
+                                 ox_get_i64(r->in[2], 0));
         if (n < 0)
-            return OX_FAIL(r->err, OX_E_VALUE, "start, limit and delta give no finite number of elements");
+            return OX_FAIL(r->err, OX_E_VALUE,
+                           "start, limit and delta give no finite number of elements");
     }
     ox_out_shape(r, 0, 1, &n);
     return OX_OK;

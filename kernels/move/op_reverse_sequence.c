@@ -9,10 +9,13 @@ static ox_code infer(ox_run *r)
     if (x->rank < 2)
         return OX_FAIL(r->err, OX_E_SHAPE, "input has rank %d, expected 2 or more", x->rank);
     if (batch < 0 || batch > 1 || time != 1 - batch)
-        return OX_FAIL(r->err, OX_E_VALUE, "batch_axis is %lld and time_axis %lld, expected 0 and 1 or 1 and 0",
+        return OX_FAIL(r->err, OX_E_VALUE,
+                       "batch_axis is %lld and time_axis %lld, expected 0 and 1 or 1 and 0",
                        (long long)batch, (long long)time);
-    if (lens->rank != 1 || (lens->dim[0] >= 0 && x->dim[batch] >= 0 && lens->dim[0] != x->dim[batch]))
-        return OX_FAIL(r->err, OX_E_SHAPE, "sequence_lens is not one length for each of %lld entries",
+    if (lens->rank != 1 ||
+        (lens->dim[0] >= 0 && x->dim[batch] >= 0 && lens->dim[0] != x->dim[batch]))
+        return OX_FAIL(r->err, OX_E_SHAPE,
+                       "sequence_lens is not one length for each of %lld entries",
                        (long long)x->dim[batch]);
     return ox_infer_like(r);
 }
@@ -38,7 +41,8 @@ static ox_code run(ox_run *r)
         ox_box rest = { 2, { steps - lens[i], inner }, { st, 1 }, { st, 1 } };
         if (lens[i] > 0)
             ox_box_copy(r, size, &back, from + (size_t)((lens[i] - 1) * st) * size, to);
-        ox_box_copy(r, size, &rest, from + (size_t)(lens[i] * st) * size, to + (size_t)(lens[i] * st) * size);
+        ox_box_copy(r, size, &rest, from + (size_t)(lens[i] * st) * size,
+                    to + (size_t)(lens[i] * st) * size);
     }
     return OX_OK;
 }

@@ -1,5 +1,5 @@
-/* Scatter, ScatterElements, ScatterND, TensorScatter: a copy of the data with updates written into it.
- * Where two updates without reduction name the same place the later one stays. */
+/* Scatter, ScatterElements, ScatterND, TensorScatter: a copy of the data with updates written into
+ * it. Where two updates without reduction name the same place the later one stays. */
 #include "kernels/move/args.h"
 #include "kernels/move/box.h"
 #include "kernels/move/index.h"
@@ -16,7 +16,8 @@ static ox_code get_reduction(const ox_run *r, int *reduction)
         return OX_OK;
     OX_TRY(ox_attr_enum(r, "reduction", reductions, reduction));
     if (r->since < 18 && *reduction > OX_SCATTER_MUL)
-        return OX_FAIL(r->err, OX_E_VALUE, "reduction \"%s\" needs opset 18", reductions[*reduction]);
+        return OX_FAIL(r->err, OX_E_VALUE, "reduction \"%s\" needs opset 18",
+                       reductions[*reduction]);
     return OX_OK;
 }
 
@@ -37,10 +38,16 @@ static ox_code scatter(ox_run *r, const int64_t *at, int64_t n, int64_t slice)
     if (n == 0 || slice == 0)
         return OX_OK;
     if (reduction != OX_SCATTER_NONE)
-        return ox_scatter_reduce(r, (ox_scatter){ .reduction = reduction, .n = n, .slice = slice, .at = at,
-                                                  .updates = u->data, .y = y->data, .n_y = ox_count(y) });
+        return ox_scatter_reduce(r, (ox_scatter){.reduction = reduction,
+                                                 .n = n,
+                                                 .slice = slice,
+                                                 .at = at,
+                                                 .updates = u->data,
+                                                 .y = y->data,
+                                                 .n_y = ox_count(y)});
     for (int64_t k = 0; k < n; k++)
-        memcpy((char *)y->data + (size_t)at[k] * bytes, (const char *)u->data + (size_t)k * bytes, bytes);
+        memcpy((char *)y->data + (size_t)at[k] * bytes, (const char *)u->data + (size_t)k * bytes,
+               bytes);
     return OX_OK;
 }
 
@@ -86,8 +93,8 @@ static ox_code infer_nd(ox_run *r)
     int outer = index->rank - 1;
     int64_t tuple = outer >= 0 ? index->dim[outer] : -1;
     if (tuple < 0 || tuple > x->rank)
-        return OX_FAIL(r->err, OX_E_SHAPE, "index tuples of %lld into %d dimensions", (long long)tuple,
-                       x->rank);
+        return OX_FAIL(r->err, OX_E_SHAPE, "index tuples of %lld into %d dimensions",
+                       (long long)tuple, x->rank);
     if (u->rank != outer + x->rank - (int)tuple)
         return OX_FAIL(r->err, OX_E_SHAPE, "updates have rank %d, expected %d", u->rank,
                        outer + x->rank - (int)tuple);
@@ -125,11 +132,12 @@ static ox_code cache_axis(const ox_run *r, int *axis)
     if (*axis == 0)
         return OX_FAIL(r->err, OX_E_SHAPE, "axis is 0, the batch dimension");
     if (u->rank != x->rank)
-        return OX_FAIL(r->err, OX_E_SHAPE, "update has rank %d, past_cache has rank %d", u->rank, x->rank);
+        return OX_FAIL(r->err, OX_E_SHAPE, "update has rank %d, past_cache has rank %d", u->rank,
+                       x->rank);
     for (int d = 0; d < x->rank; d++)
         if (d == *axis ? u->dim[d] > x->dim[d] : u->dim[d] != x->dim[d])
-            return OX_FAIL(r->err, OX_E_SHAPE, "dimension %d is %lld in update, %lld in past_cache", d,
-                           (long long)u->dim[d], (long long)x->dim[d]);
+            return OX_FAIL(r->err, OX_E_SHAPE, "dimension %d is %lld in update, %lld in past_cache",
+                           d, (long long)u->dim[d], (long long)x->dim[d]);
     return OX_OK;
 }
 
@@ -150,8 +158,8 @@ static ox_code run_cache(ox_run *r)
     OX_TRY(ox_attr_enum(r, "mode", modes, &circular));
     OX_TRY(ox_arg_ints(r, 2, &index));
     if (index.given && index.n != x->dim[0])
-        return OX_FAIL(r->err, OX_E_SHAPE, "%lld write_indices for a batch of %lld", (long long)index.n,
-                       (long long)x->dim[0]);
+        return OX_FAIL(r->err, OX_E_SHAPE, "%lld write_indices for a batch of %lld",
+                       (long long)index.n, (long long)x->dim[0]);
     int64_t n = u->dim[axis], size = x->dim[axis], inner = ox_numel(x, axis + 1, x->rank);
     int64_t per_batch = ox_numel(x, 1, axis);
     size_t row = (size_t)inner * ox_dtype_size(x->dtype);
@@ -161,8 +169,9 @@ static ox_code run_cache(ox_run *r)
         if (circular)
             at = (at % size + size) % size;
         else if (at < 0 || at > size - n)
-            return OX_FAIL(r->err, OX_E_VALUE, "write_indices[%lld] is %lld: %lld rows do not fit into %lld",
-                           (long long)(k / per_batch), (long long)at, (long long)n, (long long)size);
+            return OX_FAIL(
+                r->err, OX_E_VALUE, "write_indices[%lld] is %lld: %lld rows do not fit into %lld",
+                (long long)(k / per_batch), (long long)at, (long long)n, (long long)size);
         int64_t first = OX_MIN(n, size - at);
         char *to = (char *)r->out[0]->data + (size_t)(k * size) * row;
         const char *from = (const char *)u->data + (size_t)(k * n) * row;

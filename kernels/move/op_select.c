@@ -47,7 +47,8 @@ OX_OP(Where, 9) .infer = ox_infer_broadcast, .run_any = where, .key = OX_KEY_NON
 
 /* ---- Compress: slices along axis (or elements of the flat input) whose condition is true ---- */
 /* The input as [outer, n, inner]; what: true conditions among the first n, -1 while not known. */
-static ox_code get_compress(const ox_run *r, int64_t *outer, int64_t *n, int64_t *inner, int64_t *kept)
+static ox_code get_compress(const ox_run *r, int64_t *outer, int64_t *n, int64_t *inner,
+                            int64_t *kept)
 {
     const ox_tensor *x = r->in[0], *c = r->in[1];
     int axis;
@@ -116,7 +117,8 @@ OX_OP(Compress, 9) .infer = infer_compress, .run_any = compress, .key = OX_KEY_N
     .error = { ERR_EXACT, 0 } OX_END;
 
 /* ---- NonZero: the coordinates, one row a dimension, of what is not zero, empty or false ---- */
-/* NaN is not zero and -0.0 is: the sign bits of floats are masked off, the rest compared as bits. */
+/* NaN is not zero and -0.0 is: the sign bits of floats are masked off, the rest compared as bits.
+ */
 static bool nonzero(const ox_tensor *x, int64_t i)
 {
     size_t size = ox_dtype_size(x->dtype);

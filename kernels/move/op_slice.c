@@ -1,4 +1,5 @@
-/* Slice in all its forms, the DynamicSlice that ONNX once tried, and the image Crop of old exporters. */
+/* Slice in all its forms, the DynamicSlice that ONNX once tried, and the image Crop of old
+ * exporters. */
 #include "kernels/move/args.h"
 #include "kernels/move/box.h"
 
@@ -57,7 +58,8 @@ static int64_t clamp(int64_t v, int64_t low, int64_t high)
 static void resolve(const slice *s, int i, int64_t size, int64_t *start, int64_t *step, int64_t *n)
 {
     int64_t far = OX_MAX(size, 1), from = s->starts.v[i], to = s->ends.v[i];
-    *step = s->steps.given ? clamp(s->steps.v[i], -far, far) : 1; /* beyond the size: the same elements */
+    *step = s->steps.given ? clamp(s->steps.v[i], -far, far)
+                           : 1; /* beyond the size: the same elements */
     from += from < 0 ? size : 0;
     to += to < 0 ? size : 0;
     if (*step > 0) {
@@ -130,12 +132,14 @@ static ox_code get_crop(const ox_run *r, int64_t *top, int64_t *left, int64_t si
 {
     const ox_tensor *x = r->in[0];
     int n_border, n_scale;
-    const int64_t *border = ox_attr_i64s(r, "border", &n_border), *scale = ox_attr_i64s(r, "scale", &n_scale);
+    const int64_t *border = ox_attr_i64s(r, "border", &n_border),
+                  *scale = ox_attr_i64s(r, "scale", &n_scale);
     if (x->rank != 4)
         return OX_FAIL(r->err, OX_E_SHAPE, "input has rank %d, expected 4 (N,C,H,W)", x->rank);
     if ((n_border != 4 && n_border != 0) || (n_scale != 2 && n_scale != 0))
-        return OX_FAIL(r->err, OX_E_VALUE, "border has %d entries, expected 4; scale has %d, expected 2",
-                       n_border, n_scale);
+        return OX_FAIL(r->err, OX_E_VALUE,
+                       "border has %d entries, expected 4; scale has %d, expected 2", n_border,
+                       n_scale);
     int64_t edge[4] = { 0 };
     for (int i = 0; i < n_border; i++) {
         edge[i] = border[i];
@@ -146,8 +150,9 @@ static ox_code get_crop(const ox_run *r, int64_t *top, int64_t *left, int64_t si
         int64_t full = x->dim[2 + d], near = edge[d ? 0 : 1], far = edge[d ? 2 : 3];
         size[d] = n_scale ? scale[d] : full - near - far;
         if (size[d] < 0 || size[d] > full - near)
-            return OX_FAIL(r->err, OX_E_SHAPE, "%lld of %lld %s are to be kept after a border of %lld",
-                           (long long)size[d], (long long)full, d ? "columns" : "rows", (long long)near);
+            return OX_FAIL(
+                r->err, OX_E_SHAPE, "%lld of %lld %s are to be kept after a border of %lld",
+                (long long)size[d], (long long)full, d ? "columns" : "rows", (long long)near);
     }
     *top = edge[1];
     *left = edge[0];
@@ -170,8 +175,10 @@ static ox_code crop(ox_run *r)
     OX_TRY(get_crop(r, &top, &left, size));
     ox_box b = { 3, { x->dim[0] * x->dim[1], size[0], size[1] }, { h * w, w, 1 },
                  { size[0] * size[1], size[1], 1 } };
-    ox_box_copy(r, bytes, &b, (const char *)x->data + (size_t)(top * w + left) * bytes, r->out[0]->data);
+    ox_box_copy(r, bytes, &b, (const char *)x->data + (size_t)(top * w + left) * bytes,
+                r->out[0]->data);
     return OX_OK;
 }
 
-OX_OP(Crop, 1) .infer = infer_crop, .run_any = crop, .key = OX_KEY_NONE, .error = { ERR_EXACT, 0 } OX_END;
+OX_OP(Crop, 1).infer = infer_crop, .run_any = crop, .key = OX_KEY_NONE,
+            .error = {ERR_EXACT, 0} OX_END;

@@ -1,4 +1,5 @@
-/* Transpose, DepthToSpace, SpaceToDepth: the elements of the input in another order of dimensions. */
+/* Transpose, DepthToSpace, SpaceToDepth: the elements of the input in another order of dimensions.
+ */
 #include "kernels/move/box.h"
 
 #include <string.h>
@@ -65,7 +66,8 @@ static ox_code get_block(const ox_run *r, int64_t *block, int *crd)
     *block = ox_attr_i64(r, "blocksize");
     *crd = 0;
     if (r->in[0]->rank != 4)
-        return OX_FAIL(r->err, OX_E_SHAPE, "input has rank %d, expected 4 (N,C,H,W)", r->in[0]->rank);
+        return OX_FAIL(r->err, OX_E_SHAPE, "input has rank %d, expected 4 (N,C,H,W)",
+                       r->in[0]->rank);
     if (*block < 1 || *block > INT32_MAX)
         return OX_FAIL(r->err, OX_E_VALUE, "blocksize is %lld", (long long)*block);
     if (ox_attr_str(r, "mode"))
@@ -82,7 +84,8 @@ static ox_code infer_d2s(ox_run *r)
     if (d[1] >= 0 && d[1] % (b * b))
         return OX_FAIL(r->err, OX_E_SHAPE, "%lld channels do not divide by blocksize^2 = %lld",
                        (long long)d[1], (long long)(b * b));
-    int64_t dim[4] = { d[0], ox_dim_div(r, d[1], b * b), ox_dim_mul(r, d[2], b), ox_dim_mul(r, d[3], b) };
+    int64_t dim[4] = {d[0], ox_dim_div(r, d[1], b * b), ox_dim_mul(r, d[2], b),
+                      ox_dim_mul(r, d[3], b)};
     ox_out_shape(r, 0, 4, dim);
     return OX_OK;
 }
@@ -96,7 +99,8 @@ static ox_code infer_s2d(ox_run *r)
     if ((d[2] >= 0 && d[2] % b) || (d[3] >= 0 && d[3] % b))
         return OX_FAIL(r->err, OX_E_SHAPE, "%lld x %lld pixels do not divide by blocksize %lld",
                        (long long)d[2], (long long)d[3], (long long)b);
-    int64_t dim[4] = { d[0], ox_dim_mul(r, d[1], b * b), ox_dim_div(r, d[2], b), ox_dim_div(r, d[3], b) };
+    int64_t dim[4] = {d[0], ox_dim_mul(r, d[1], b * b), ox_dim_div(r, d[2], b),
+                      ox_dim_div(r, d[3], b)};
     ox_out_shape(r, 0, 4, dim);
     return OX_OK;
 }

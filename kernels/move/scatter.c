@@ -1,5 +1,5 @@
-/* Updates added, multiplied, maximised or minimised into slices of a tensor.  Several updates may name
- * the same slice: float sums and products are kept in double and rounded once. */
+/* Updates added, multiplied, maximised or minimised into slices of a tensor.  Several updates may
+ * name the same slice: float sums and products are kept in double and rounded once. */
 #ifdef T /* ---- once per dtype ---- */
 
 #if IS_FLOAT

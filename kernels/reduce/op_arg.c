@@ -12,7 +12,8 @@
 #define SAME(v, best)         ((v) == (best))
 #endif
 
-/* n neighbouring columns of one [axis, inner] matrix, row by row: the loops over columns vectorise. */
+/* n neighbouring columns of one [axis, inner] matrix, row by row: the loops over columns vectorise.
+ */
 #define COLUMNS_LOOP(take)                                                                         \
     for (int64_t i = 1; i < a->n; i++)                                                             \
         for (int64_t j = 0; j < n; j++) {                                                          \
@@ -139,8 +140,12 @@ static ox_code get_arg(const ox_run *r, arg *a)
     int64_t n = x->rank ? x->dim[axis] : 1, inner = x->rank ? ox_numel(x, axis + 1, x->rank) : 1;
     if (n == 0)
         return OX_FAIL(r->err, OX_E_SHAPE, "axis %d has no elements", axis);
-    *a = (arg){ .x = x->data, .y = r->out[0]->data, .n = n, .inner = inner,
-                .n_cut = (inner + COLUMNS - 1) / COLUMNS, .kind = (max ? MAX_FIRST : MIN_FIRST) + last };
+    *a = (arg){.x = x->data,
+               .y = r->out[0]->data,
+               .n = n,
+               .inner = inner,
+               .n_cut = (inner + COLUMNS - 1) / COLUMNS,
+               .kind = (max ? MAX_FIRST : MIN_FIRST) + last};
     a->n_units = ox_numel(x, 0, axis) * a->n_cut;
     a->units = BLOCK / (n * OX_MIN(inner, COLUMNS)) + 1;
     return OX_OK;

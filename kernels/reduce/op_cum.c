@@ -1,8 +1,9 @@
-/* CumSum and CumProd along one axis: inclusive or exclusive, forwards or in reverse.  Float totals are
- * kept in double and rounded at every element. */
+/* CumSum and CumProd along one axis: inclusive or exclusive, forwards or in reverse.  Float totals
+ * are kept in double and rounded at every element. */
 #ifdef T /* ---- once per dtype ---- */
 
-/* Columns [at, at + n) of one [axis, inner] matrix; they are independent, which the inner loops use. */
+/* Columns [at, at + n) of one [axis, inner] matrix; they are independent, which the inner loops
+ * use. */
 #define CUMULATE(name, one, op)                                                                    \
     static void FN(name##_columns)(const cum *c, const T *x, T *y, int64_t n)                      \
     {                                                                                              \
@@ -38,7 +39,8 @@ static void FN(block)(void *ctx, int64_t block, int worker)
     for (int64_t u = block * c->units; u < end; u++) {
         int64_t at = u / c->n_cut * c->n * c->inner + u % c->n_cut * COLUMNS;
         int64_t n = OX_MIN(COLUMNS, c->inner - u % c->n_cut * COLUMNS);
-        (c->product ? FN(prod_columns) : FN(sum_columns))(c, (const T *)c->x + at, (T *)c->y + at, n);
+        (c->product ? FN(prod_columns) : FN(sum_columns))(c, (const T *)c->x + at, (T *)c->y + at,
+                                                          n);
     }
 }
 
@@ -70,21 +72,29 @@ static ox_code get_cum(const ox_run *r, cum *c)
     const ox_tensor *x = r->in[0], *a = r->in[1];
     int axis;
     if (ox_count(a) != 1)
-        return OX_FAIL(r->err, OX_E_SHAPE, "axis has %lld elements, expected 1", (long long)ox_count(a));
+        return OX_FAIL(r->err, OX_E_SHAPE, "axis has %lld elements, expected 1",
+                       (long long)ox_count(a));
     OX_TRY(ox_axis(r, ox_get_i64(a, 0), x->rank, &axis));
     int64_t inner = ox_numel(x, axis + 1, x->rank);
     *c = (cum){
-        .x = x->data, .y = r->out[0]->data, .outer = ox_numel(x, 0, axis), .n = x->dim[axis], .inner = inner,
-        .n_cut = (inner + COLUMNS - 1) / COLUMNS, .exclusive = ox_attr_i64(r, "exclusive") != 0,
-        .reverse = ox_attr_i64(r, "reverse") != 0, .product = strcmp(r->op->name, "CumProd") == 0,
+        .x = x->data,
+        .y = r->out[0]->data,
+        .outer = ox_numel(x, 0, axis),
+        .n = x->dim[axis],
+        .inner = inner,
+        .n_cut = (inner + COLUMNS - 1) / COLUMNS,
+        .exclusive = ox_attr_i64(r, "exclusive") != 0,
+        .reverse = ox_attr_i64(r, "reverse") != 0,
+        .product = strcmp(r->op->name, "CumProd") == 0,
     };
     c->n_units = c->outer * c->n_cut;
     c->units = BLOCK / OX_MAX(c->n * OX_MIN(inner, COLUMNS), 1) + 1;
     return OX_OK;
 }
 
-/* The definition: each element from its own, fresh sum or product, in long double.  The permitted error
- * grows with what is summed, and with the number of factors where double itself is the type. */
+/* The definition: each element from its own, fresh sum or product, in long double.  The permitted
+ * error grows with what is summed, and with the number of factors where double itself is the type.
+ */
 static ox_code oracle(ox_oracle *o)
 {
     cum c;
@@ -110,8 +120,11 @@ static ox_code oracle(ox_oracle *o)
 #define TMPL  "kernels/reduce/op_cum.c"
 #include "runtime/tensor/each_dtype.h"
 
-#define RUNS { [OX_F32] = run_f32, [OX_F64] = run_f64, [OX_I32] = run_i32, [OX_I64] = run_i64,             \
-               [OX_U32] = run_u32, [OX_U64] = run_u64 }
+#define RUNS                                                                                       \
+    {                                                                                              \
+        [OX_F32] = run_f32, [OX_F64] = run_f64, [OX_I32] = run_i32, [OX_I64] = run_i64,            \
+        [OX_U32] = run_u32, [OX_U64] = run_u64                                                     \
+    }
 OX_OP(CumSum, 11) .infer = ox_infer_like, .run = RUNS, .oracle = oracle, .error = { ERR_SUM, 4 },
     .flags = OX_SYMBOLIC OX_END;
 OX_OP(CumProd, 26) .infer = ox_infer_like, .run = RUNS, .oracle = oracle, .error = { ERR_SUM, 4 },

@@ -1,12 +1,12 @@
 /* ReduceSum, Mean, Max, Min, Prod, L1, L2, LogSum, LogSumExp, SumSquare.
  *
  * Neighbouring dimensions that are both kept or both reduced are one.  If the innermost is reduced,
- * dense runs are added up into one output; if it is kept, rows are added to a row of outputs.  Float
+ * dense runs are added up into one output; if it is kept, rows are added to a row of outputs. Float
  * totals are double and made in a fixed tree: pieces into parts, parts into the result. */
 #ifdef T /* ---- once per dtype ---- */
 
-/* run: n dense elements into one accumulator; rows: element j into accumulator j; join: likewise for
- * accumulators. */
+/* run: n dense elements into one accumulator; rows: element j into accumulator j; join: likewise
+ * for accumulators. */
 #define REDUCER(name, ACC, zero, term, JOIN)                                                       \
     static void FN(name##_init)(int64_t n, void *vacc)                                             \
     {                                                                                              \
@@ -104,7 +104,8 @@ FINISH(root, double, ST(y + j, (C)sqrt(v)))
 FINISH(logarithm, double, ST(y + j, (C)log(v)))
 FINISH(log_exp, exp_sum, ST(y + j, (C)log_of(v)))
 #elif BITS > 16
-/* Real results of integers are cut towards zero; what they give where that overflows is dtype.h's. */
+/* Real results of integers are cut towards zero; what they give where that overflows is dtype.h's.
+ */
 #define REAL(value) double real = value; ox_from_f64(y + j, &real, DT, 1)
 #if IS_SIGNED
 #define AS_INT int64_t
@@ -123,7 +124,10 @@ FINISH(log_exp, exp_sum, REAL(log_of(v)))
 static ox_code FN(reduce)(ox_run *r)
 {
 #define METHOD(name, ACC, finish)                                                                  \
-    { FN(name##_init), FN(name##_run), FN(name##_rows), FN(name##_join), FN(finish), sizeof(ACC), sizeof(T) }
+    {                                                                                              \
+        FN(name##_init), FN(name##_run), FN(name##_rows), FN(name##_join), FN(finish),             \
+            sizeof(ACC), sizeof(T)                                                                 \
+    }
     static const method methods[N_KINDS] = {
         [MAX] = METHOD(max, C, as_is),
         [MIN] = METHOD(min, C, as_is),
@@ -226,18 +230,21 @@ static int64_t next(const dims *d, int64_t at, int64_t index[OX_MAX_RANK])
     return at;
 }
 
-/* Pieces [from, to) of one unit into acc.  A few at a time are added up alone, so that no total grows
- * much larger than what is added to it. */
+/* Pieces [from, to) of one unit into acc.  A few at a time are added up alone, so that no total
+ * grows much larger than what is added to it. */
 static void part(const walk *w, int64_t unit, int64_t from, int64_t to, void *acc)
 {
     const plan *p = w->p;
     const method *m = w->m;
-    int64_t index[OX_MAX_RANK], size = (int64_t)m->size, column = unit % p->n_cut * COLUMNS, filled = 0;
+    int64_t index[OX_MAX_RANK], size = (int64_t)m->size, column = unit % p->n_cut * COLUMNS,
+                                filled = 0;
     int64_t n = p->rows ? OX_MIN(COLUMNS, p->n - column) : 1;
+    m->init(n, acc);
+    if (from == to) /* an empty set */
+        return;
     const char *x = w->x + (seek(&p->kept, unit / p->n_cut, index) + column) * size;
     _Alignas(64) char piece[COLUMNS * sizeof(exp_sum)];
     int64_t at = seek(&p->reduced, from / p->n_chunk, index), chunk = from % p->n_chunk;
-    m->init(n, acc);
     m->init(n, piece);
     for (int64_t i = from; i < to; i++) {
         if (p->rows) {
@@ -322,9 +329,9 @@ static ox_code reduce(ox_run *r, const method *m)
     [OX_F32] = reduce_f32, [OX_F64] = reduce_f64, [OX_I32] = reduce_i32, [OX_I64] = reduce_i64,    \
     [OX_U32] = reduce_u32, [OX_U64] = reduce_u64
 #define RECORD(Name, Since, kind_, c_, ...)                                                        \
-    OX_OP(Name, Since) .infer = ox_infer_reduce, .prepare = ox_prepare_reduce, .run = { __VA_ARGS__ }, \
-        .oracle = ox_oracle_reduce, .error = { kind_, c_ }, .state_size = sizeof(plan),            \
-        .flags = OX_SYMBOLIC, .flops = ox_flops_reduce OX_END
+    OX_OP(Name, Since) .infer = ox_infer_reduce, .prepare = ox_prepare_reduce,                     \
+        .run = { __VA_ARGS__ }, .oracle = ox_oracle_reduce, .error = { kind_, c_ },                \
+        .state_size = sizeof(plan), .flags = OX_SYMBOLIC, .flops = ox_flops_reduce OX_END
 RECORD(ReduceSum, 1, ERR_SUM, 4, WIDE_TYPES);
 RECORD(ReduceMean, 1, ERR_SUM, 4, WIDE_TYPES);
 RECORD(ReduceProd, 1, ERR_SUM, 4, WIDE_TYPES);

@@ -18,8 +18,8 @@ static int kind_of(const ox_run *r)
     return kind;
 }
 
-/* Which dimensions are reduced.  axes is an attribute before opset 18 (ReduceSum: 13), an input since;
- * *known is false while that has no value. */
+/* Which dimensions are reduced.  axes is an attribute before opset 18 (ReduceSum: 13), an input
+ * since; *known is false while that has no value. */
 static ox_code get_axes(ox_run *r, bool reduced[OX_MAX_RANK], bool *known)
 {
     int rank = r->in[0]->rank, count;
@@ -192,7 +192,8 @@ static int64_t offset(const dims *d, int64_t i)
 ox_code ox_oracle_reduce(ox_oracle *o)
 {
     const plan *p = o->r->state;
-    int64_t rows = p->count ? product(&p->reduced) : 0, runs = p->rows ? 1 : p->n, wide = p->rows ? p->n : 1;
+    int64_t rows = p->count ? product(&p->reduced) : 0, runs = p->rows ? 1 : p->n,
+            wide = p->rows ? p->n : 1;
     double per_factor = o->r->out[0]->dtype == OX_F64 ? 1 : 0x1p-29;
     for (int64_t i = 0; i < ox_count(o->r->out[0]); i++) {
         const double *x = o->in[0] + (p->count ? offset(&p->kept, i / wide) + i % wide : 0);

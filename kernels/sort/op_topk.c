@@ -1,5 +1,5 @@
-/* TopK: the k largest (or smallest) of each lane along an axis, best first.  Of equal values the one
- * with the lower index comes first; NaN counts as larger than every number. */
+/* TopK: the k largest (or smallest) of each lane along an axis, best first.  Of equal values the
+ * one with the lower index comes first; NaN counts as larger than every number. */
 #ifdef T /* ---- once per dtype ---- */
 
 typedef struct FN(item) {
@@ -7,7 +7,8 @@ typedef struct FN(item) {
     int64_t index;
 } FN(item);
 
-/* Whether a comes before b in the result: a total order, so the result never depends on the method. */
+/* Whether a comes before b in the result: a total order, so the result never depends on the method.
+ */
 static inline bool FN(before)(FN(item) a, FN(item) b, bool largest)
 {
 #if IS_FLOAT

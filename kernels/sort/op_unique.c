@@ -74,7 +74,8 @@ static void sort(const slices *s, int64_t *order, int64_t *spare)
         order[i] = i;
     for (int64_t width = 1; width < s->n; width *= 2) {
         for (int64_t start = 0; start < s->n; start += 2 * width) {
-            int64_t a = start, mid = OX_MIN(start + width, s->n), b = mid, end = OX_MIN(mid + width, s->n);
+            int64_t a = start, mid = OX_MIN(start + width, s->n), b = mid,
+                    end = OX_MIN(mid + width, s->n);
             for (int64_t k = start; k < end; k++) {
                 bool left = a < mid && (b >= end || compare_slices(s, from[a], from[b]) <= 0);
                 to[k] = from[left ? a++ : b++];
@@ -89,8 +90,8 @@ static void sort(const slices *s, int64_t *order, int64_t *spare)
 }
 
 /* Distinct slices: first[u], count[u], and u for every slice; sorted, or by first occurrence. */
-static int64_t group(const slices *s, bool sorted, const int64_t *order, int64_t *first, int64_t *count,
-                     int64_t *inverse, int64_t *rank)
+static int64_t group(const slices *s, bool sorted, const int64_t *order, int64_t *first,
+                     int64_t *count, int64_t *inverse, int64_t *rank)
 {
     int64_t n = 0;
     for (int64_t i = 0; i < s->n; i++) {
@@ -103,7 +104,8 @@ static int64_t group(const slices *s, bool sorted, const int64_t *order, int64_t
     }
     if (sorted)
         return n;
-    /* a slice that is the first of its group opens the next one; rank maps old groups to new ones */
+    /* a slice that is the first of its group opens the next one; rank maps old groups to new ones
+     */
     int64_t next = 0;
     for (int64_t i = 0; i < s->n; i++)
         if (first[inverse[i]] == i)
@@ -150,9 +152,11 @@ static ox_code run(ox_run *r)
 {
     const ox_tensor *x = r->in[0];
     int axis = -1;
-    slices s = { .x = x->data, .compare = compares[x->dtype], .outer = 1, .n = ox_count(x), .inner = 1 };
+    slices s = {
+        .x = x->data, .compare = compares[x->dtype], .outer = 1, .n = ox_count(x), .inner = 1};
     if (!s.compare)
-        return OX_FAIL(r->err, OX_E_UNSUPPORTED, "%s elements have no order", ox_dtype_name(x->dtype));
+        return OX_FAIL(r->err, OX_E_UNSUPPORTED, "%s elements have no order",
+                       ox_dtype_name(x->dtype));
     if (ox_attr_given(r, "axis")) {
         OX_TRY(ox_attr_axis(r, "axis", x->rank, &axis));
         s.outer = ox_numel(x, 0, axis);
@@ -189,5 +193,5 @@ static ox_code infer(ox_run *r)
     return OX_OK;
 }
 
-OX_OP(Unique, 11) .infer = infer, .run_any = run, .key = OX_KEY_NONE, .error = { ERR_EXACT, 0 } OX_END;
+OX_OP(Unique, 11).infer = infer, .run_any = run, .key = OX_KEY_NONE, .error = {ERR_EXACT, 0} OX_END;
 #endif
