@@ -1,0 +1,415 @@
+/* The driver: cuts a product into blocks (by shape), feeds the micro-kernels, packs what they need.
+ *
+ * A block is mc x nc of C.  For each K block it walks panels of nr columns: the panel of B (kc x
+ * nr, 40 KB at most) stays in the level-1 cache while the panels of A stream past from level 2. The
+ * epilogue is part of the micro-kernel: bias and residual enter with the first K block, the
+ * activation with the last, so that C may be the residual. */
+#include "kernels/gemm/gemm.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+const ox_uk_gemm ox_uk_gemm_rows[] = {
+#define UK(kind, dtype, fn, isa, mr, nr)                                                           \
+    {                                                                                              \
+        #fn,                                                                                       \
+        OX_UK_##kind,                                                                              \
+        sizeof(#dtype) == sizeof("f64") && #dtype[1] == '6',                                       \
+        OX_ISA_##isa,                                                                              \
+        mr,                                                                                        \
+        nr,                                                                                        \
+        fn                                                                                         \
+    },
+#include "kernels/gemm/ukernels.def"
+#undef UK
+};
+const size_t ox_uk_gemm_n_rows = OX_COUNT(ox_uk_gemm_rows);
+
+const ox_uk_gemm *ox_uk_gemm_pick(ox_uk_kind kind, bool f64, uint32_t isa)
+{
+    const ox_uk_gemm *best = NULL;
+    for (size_t i = 0; i < ox_uk_gemm_n_rows; i++) {
+        const ox_uk_gemm *r = &ox_uk_gemm_rows[i];
+        if (r->kind == kind && r->f64 == f64 && (r->isa & ~isa) == 0)
+            best = r;
+    }
+    return best;
+}
+
+static size_t ceil_div(size_t a, size_t b) { return a / b + (a % b != 0); }
+static size_t round_up(size_t a, size_t b) { return ceil_div(a, b) * b; }
+static size_t elem_size(const ox_gemm_plan *p) { return p->f64 ? sizeof(double) : sizeof(float); }
+
+/* ---- choice ---- */
+
+/* Rows k * element size apart land in few cache sets when that is a multiple of half a page. */
+static bool aliases(size_t n, size_t elem) { return n * elem % 2048 == 0; }
+
+/* Matrix times vector, where the matrix can be streamed as it lies. */
+static bool choose_gemv(ox_gemm_plan *p, uint32_t isa)
+{
+    bool row = p->m == 1, stored_t = row ? p->trans_b : !p->trans_a;
+    if ((p->m != 1 && p->n != 1) || p->packed_a || (!row && p->packed_b))
+        return false;
+    stored_t = stored_t && !p->packed_b;
+    p->swap = !row;
+    p->path = stored_t ? OX_GEMM_GEMV_T : OX_GEMM_GEMV_N;
+    p->gemv = ox_uk_gemm_pick(stored_t ? OX_UK_GEMV_T : OX_UK_GEMV_N, p->f64, isa);
+    if (stored_t) { /* the kernel keeps at least 4 sums a row: its K blocks may be longer */
+        p->kc = 4 * OX_GEMM_KC;
+        p->n_kb = OX_MAX(1, ceil_div(p->k, p->kc));
+    }
+    size_t n_out = row ? p->n : p->m;
+    p->nc = 384; /* a few strips; a multiple of every nr; a buffer on the stack */
+    p->mc = 1;
+    p->n_mb = 1;
+    p->n_nb = ceil_div(n_out, p->nc);
+    p->name = p->gemv->name;
+    return true;
+}
+
+void ox_gemm_choose(ox_gemm_plan *p, uint32_t isa)
+{
+    p->tile = ox_uk_gemm_pick(OX_UK_GEMM, p->f64, isa);
+    p->pack = ox_uk_gemm_pick(OX_UK_PACK_T, p->f64, isa);
+    p->gemv = NULL;
+    p->path = OX_GEMM_TILES;
+    p->swap = false;
+    p->name = p->tile->name;
+
+    size_t nr = (size_t)p->tile->nr, max_mr = (size_t)p->tile->mr, elem = elem_size(p);
+    p->n_kb = OX_MAX(1, ceil_div(p->k, OX_GEMM_KC));
+    p->kc = OX_MAX(1, round_up(ceil_div(p->k, p->n_kb), 16));
+    p->n_kb = OX_MAX(1, ceil_div(p->k, p->kc));
+    p->mr = OX_MAX(1, ceil_div(p->m, OX_MAX(1, ceil_div(p->m, max_mr))));
+    p->copy_a = p->copy_b = false;
+    if (choose_gemv(p, isa))
+        return;
+
+    p->copy_a =
+        !p->packed_a && (p->n >= 512 || (p->m > 4 && aliases(p->trans_a ? p->m : p->k, elem)));
+    p->copy_b = !p->packed_b && (p->trans_b || p->m > 2 * max_mr || aliases(p->n, elem));
+
+    /* Blocks of about 2^20 multiplications, 32 at most.  Columns are cut first: a cut of rows packs
+     * B twice, a cut of columns packs A twice. */
+    double work = (double)p->m * (double)p->n * (double)OX_MAX(p->k, 1);
+    size_t want = (size_t)fmin(fmax(work / (1 << 20), 1), 32);
+    size_t min_nc = (p->copy_a ? 16 : 4) * nr, min_mc = (p->copy_b ? 8 : 1) * p->mr;
+    p->n_nb = OX_MAX(1, OX_MIN(want, p->n / min_nc));
+    p->n_mb = OX_MAX(1, OX_MIN(ceil_div(want, p->n_nb), p->m / min_mc));
+    p->n_mb = OX_MAX(p->n_mb, ceil_div(p->m, 768)); /* mc x kc of A: half of level 2 */
+    p->nc = OX_MAX(nr, round_up(ceil_div(p->n, p->n_nb), nr));
+    p->mc = round_up(ceil_div(p->m, p->n_mb), p->mr);
+    p->mc = OX_MAX(p->mc, p->mr);
+    p->n_nb = ceil_div(p->n, p->nc);
+    p->n_mb = ceil_div(p->m, p->mc);
+}
+
+/* ---- packing ----
+ * A: K block after K block; in each, panels of mr rows (the last may be lower), kc x rows.
+ * B: K block after K block; in each, panels of nr columns (the last filled with zeros), kc x nr. */
+
+static size_t bytes_of(size_t rows, size_t cols, size_t elem)
+{
+    size_t n;
+    if (!ox_mul_size(&n, rows, cols) || !ox_mul_size(&n, n, elem))
+        return SIZE_MAX;
+    return n;
+}
+
+size_t ox_gemm_pack_a_bytes(const ox_gemm_plan *p) { return bytes_of(p->m, p->k, elem_size(p)); }
+
+size_t ox_gemm_pack_b_bytes(const ox_gemm_plan *p)
+{
+    size_t nr = (size_t)p->tile->nr, n;
+    if (!ox_add_size(&n, p->n, nr - 1))
+        return SIZE_MAX;
+    return bytes_of(n / nr * nr, p->k, elem_size(p));
+}
+
+/* dst[q * ld + i] = src(i, q) for i < n (then zeros up to ld), q < k, where src(i, q) is
+ * src[i * stride + q] (transposing) or src[q * stride + i]. */
+static void pack_panel(const ox_gemm_plan *p, bool transposing, const char *src, size_t stride,
+                       size_t n, size_t k, char *dst, size_t ld)
+{
+    size_t elem = elem_size(p);
+    if (transposing) {
+        p->pack->fn(&(ox_tile){ .n = n, .k = k, .b = src, .ldb = stride, .c = dst, .ldc = ld });
+        return;
+    }
+    for (size_t q = 0; q < k; q++, src += stride * elem, dst += ld * elem) {
+        memcpy(dst, src, n * elem);
+        if (n < ld)
+            memset(dst + n * elem, 0, (ld - n) * elem);
+    }
+}
+
+void ox_gemm_pack_a(const ox_gemm_plan *p, const void *a, size_t lda, void *packed)
+{
+    size_t elem = elem_size(p), kn;
+    char *to = packed;
+    for (size_t k0 = 0; k0 < p->k; k0 += p->kc) {
+        kn = OX_MIN(p->kc, p->k - k0);
+        for (size_t i = 0; i < p->m; i += p->mr) {
+            size_t rows = OX_MIN(p->mr, p->m - i);
+            size_t at = p->trans_a ? k0 * lda + i : i * lda + k0;
+            pack_panel(p, !p->trans_a, (const char *)a + at * elem, lda, rows, kn, to, rows);
+            to += rows * kn * elem;
+        }
+    }
+}
+
+void ox_gemm_pack_b(const ox_gemm_plan *p, const void *b, size_t ldb, void *packed)
+{
+    size_t elem = elem_size(p), nr = (size_t)p->tile->nr, kn;
+    char *to = packed;
+    for (size_t k0 = 0; k0 < p->k; k0 += p->kc) {
+        kn = OX_MIN(p->kc, p->k - k0);
+        for (size_t j = 0; j < p->n; j += nr) {
+            size_t at = p->trans_b ? j * ldb + k0 : k0 * ldb + j;
+            pack_panel(p, p->trans_b, (const char *)b + at * elem, ldb, OX_MIN(nr, p->n - j), kn,
+                       to, nr);
+            to += nr * kn * elem;
+        }
+    }
+}
+
+/* ---- running ---- */
+
+typedef struct job {
+    const ox_gemm_plan *p;
+    const ox_gemm_args *args;
+    const char *a, *b; /* of the product that the block belongs to: set by begin_block */
+    char *c;
+    const char *residual;
+    char *scratch;
+    size_t scratch_bytes; /* of one worker */
+} job;
+
+/* One worker's scratch: mc x kc of A, one panel of B, one vector of k. */
+static bool worker_scratch(const ox_gemm_plan *p, size_t *a, size_t *b, size_t *all)
+{
+    size_t elem = elem_size(p), v = 0;
+    *a = p->copy_a ? bytes_of(p->mc, p->kc, elem) : 0;
+    *b = bytes_of(p->kc, (size_t)p->tile->nr, elem);
+    if (p->path == OX_GEMM_GEMV_T)
+        v = bytes_of(p->k, 1, elem), *b = 0;
+    if (*a > SIZE_MAX / 4 || *b > SIZE_MAX / 4 || v > SIZE_MAX / 4)
+        return false;
+    *a = round_up(*a, 64);
+    *b = round_up(*b, 64);
+    *all = *a + *b + round_up(v, 64);
+    return true;
+}
+
+size_t ox_gemm_scratch_bytes(const ox_gemm_plan *p, int n_workers)
+{
+    size_t a, b, all, n;
+    if (!worker_scratch(p, &a, &b, &all) || !ox_mul_size(&n, all, (size_t)n_workers))
+        return SIZE_MAX;
+    return n;
+}
+
+/* What the tile that covers K block kb of rows i.., columns j.. has to do besides multiplying. */
+static void set_epilogue(ox_tile *t, const job *w, size_t kb, size_t i, size_t j)
+{
+    const ox_gemm_plan *p = w->p;
+    const ox_epilogue *ep = &w->args->ep;
+    size_t elem = elem_size(p);
+    bool first = kb == 0, last = kb + 1 == p->n_kb;
+
+    t->c = w->c + (i * w->args->ldc + j) * elem;
+    t->ldc = w->args->ldc;
+    t->alpha = w->args->alpha == 0 ? 1 : w->args->alpha;
+    t->beta = 1;
+    t->d = t->bias_row = t->bias_col = NULL;
+    if (first) {
+        if (w->residual) {
+            t->d = w->residual + (i * ep->ld_residual + j) * elem;
+            t->ldd = ep->ld_residual;
+            t->beta = ep->residual_scale == 0 ? 1 : ep->residual_scale;
+        }
+        t->bias_row = ep->bias_row ? (const char *)ep->bias_row + i * elem : NULL;
+        t->bias_col = ep->bias_col ? (const char *)ep->bias_col + j * elem : NULL;
+    } else {
+        t->d = t->c;
+        t->ldd = t->ldc;
+    }
+    t->slope = last && ep->act == OX_ACT_LEAKY ? ep->slope : 1;
+    t->lo = last && ep->act == OX_ACT_CLAMP ? ep->lo : -INFINITY;
+    t->hi = last && ep->act == OX_ACT_CLAMP ? ep->hi : INFINITY;
+}
+
+/* Points t->b at columns j.. of K rows k0..: in the packed B, in B itself, or packed just now. */
+static void set_b(ox_tile *t, const job *w, size_t k0, size_t j, char *panel)
+{
+    const ox_gemm_plan *p = w->p;
+    size_t elem = elem_size(p), nr = (size_t)p->tile->nr, ldb = w->args->ldb;
+
+    t->n = OX_MIN(nr, p->n - j);
+    if (p->packed_b) {
+        t->b = w->b + (round_up(p->n, nr) * k0 + j * t->k) * elem;
+        t->ldb = nr;
+        return;
+    }
+    t->b = w->b + (p->trans_b ? j * ldb + k0 : k0 * ldb + j) * elem;
+    t->ldb = ldb;
+    if (p->copy_b || t->n < nr) {
+        pack_panel(p, p->trans_b, t->b, ldb, t->n, t->k, panel, nr);
+        t->b = panel;
+        t->ldb = nr;
+    }
+}
+
+static void run_tiles(const job *w, size_t i0, size_t i1, size_t j0, size_t j1, char *a_buf,
+                      char *panel)
+{
+    const ox_gemm_plan *p = w->p;
+    size_t elem = elem_size(p), nr = (size_t)p->tile->nr, lda = w->args->lda;
+    ox_tile t = { OX_TILE_INIT };
+
+    for (size_t kb = 0; kb < p->n_kb; kb++) {
+        size_t k0 = kb * p->kc;
+        t.k = OX_MIN(p->kc, p->k - k0);
+        for (size_t i = i0; p->copy_a && i < i1; i += p->mr) {
+            size_t rows = OX_MIN(p->mr, i1 - i), at = p->trans_a ? k0 * lda + i : i * lda + k0;
+            pack_panel(p, !p->trans_a, w->a + at * elem, lda, rows, t.k,
+                       a_buf + (i - i0) * t.k * elem, rows);
+        }
+        for (size_t j = j0; j < j1; j += nr) {
+            set_b(&t, w, k0, j, panel);
+            for (size_t i = i0; i < i1; i += p->mr) {
+                t.m = OX_MIN(p->mr, i1 - i);
+                t.rs_a = 1;
+                t.cs_a = t.m;
+                if (p->packed_a) {
+                    t.a = w->a + (p->m * k0 + i * t.k) * elem;
+                } else if (p->copy_a) {
+                    t.a = a_buf + (i - i0) * t.k * elem;
+                } else {
+                    t.a = w->a + (p->trans_a ? k0 * lda + i : i * lda + k0) * elem;
+                    t.rs_a = p->trans_a ? 1 : lda;
+                    t.cs_a = p->trans_a ? lda : 1;
+                }
+                set_epilogue(&t, w, kb, i, j);
+                p->tile->fn(&t);
+            }
+        }
+    }
+}
+
+/* sum[0..n) = outputs o.. of the matrix-vector product */
+static void run_gemv(const job *w, size_t o, size_t n, char *vector, char *sum)
+{
+    const ox_gemm_plan *p = w->p;
+    size_t elem = elem_size(p), nr = (size_t)p->tile->nr;
+    const char *mat = p->swap ? w->a : w->b, *vec = p->swap ? w->b : w->a;
+    size_t ld = p->swap ? w->args->lda : w->args->ldb;
+    bool vec_row = p->swap ? p->trans_b : !p->trans_a; /* stored contiguously */
+    size_t vec_step = vec_row ? 1 : p->swap ? w->args->ldb : w->args->lda;
+
+    if (p->path == OX_GEMM_GEMV_T && vec_step != 1) {
+        for (size_t q = 0; q < p->k; q++)
+            memcpy(vector + q * elem, vec + q * vec_step * elem, elem);
+        vec = vector;
+    }
+    for (size_t kb = 0; kb < p->n_kb; kb++) {
+        size_t k0 = kb * p->kc, kn = OX_MIN(p->kc, p->k - k0);
+        ox_tile t = { .k = kn, .c = sum, .beta = kb > 0 };
+        if (p->path == OX_GEMM_GEMV_T) {
+            t.m = n, t.n = 1;
+            t.a = mat + (o * ld + k0) * elem, t.rs_a = ld;
+            t.b = vec + k0 * elem;
+        } else {
+            t.m = 1, t.n = n;
+            t.a = vec + k0 * vec_step * elem, t.cs_a = vec_step;
+            t.ldb = p->packed_b ? nr : ld;
+            t.ldd = p->packed_b ? nr * kn : (size_t)p->gemv->nr;
+            t.b = mat + (p->packed_b ? round_up(p->n, nr) * k0 + o * kn : k0 * ld + o) * elem;
+        }
+        p->gemv->fn(&t);
+    }
+}
+
+/* The epilogue of a matrix-vector product: sum is a factor of a product with k = 1. */
+static void finish_gemv(const job *w, size_t o, size_t n, const char *sum)
+{
+    const ox_gemm_plan *p = w->p;
+    size_t elem = elem_size(p), nr = (size_t)p->tile->nr, mr = (size_t)p->tile->mr;
+    double one64[64] = { 1 };
+    float one32[64] = { 1 };
+    const void *one = p->f64 ? (const void *)one64 : one32;
+    ox_gemm_plan whole = *p;
+    job v = *w;
+    ox_tile t = { OX_TILE_INIT, .k = 1, .m = 1, .n = 1, .rs_a = 1, .a = one, .b = one };
+
+    assert(nr <= OX_COUNT(one64));
+    whole.n_kb = 1; /* one epilogue for all of k */
+    v.p = &whole;
+    for (size_t j = 0; j < n; j += p->swap ? mr : nr) {
+        if (p->swap) {
+            t.m = OX_MIN(mr, n - j);
+            t.a = sum + j * elem;
+        } else {
+            t.n = OX_MIN(nr, n - j);
+            t.b = sum + j * elem;
+        }
+        set_epilogue(&t, &v, 0, p->swap ? o + j : 0, p->swap ? 0 : o + j);
+        p->tile->fn(&t);
+    }
+}
+
+static void map_rows(const job *w, size_t i0, size_t i1, size_t j0, size_t j1)
+{
+    const ox_epilogue *ep = &w->args->ep;
+    size_t elem = elem_size(w->p), ldc = w->args->ldc;
+    for (size_t i = i0; i < i1; i++) {
+        char *y = w->c + (i * ldc + j0) * elem;
+        ep->map(j1 - j0, y, y, ep->params);
+    }
+}
+
+static void run_block(void *ctx, int64_t block, int worker)
+{
+    job w = *(const job *)ctx;
+    const ox_gemm_plan *p = w.p;
+    const ox_gemm_args *args = w.args;
+    size_t elem = elem_size(p), at = (size_t)block;
+    size_t jb = at % p->n_nb, ib = at / p->n_nb % p->n_mb, q = at / p->n_nb / p->n_mb;
+    size_t a_bytes = 0, b_bytes = 0, all = 0;
+
+    (void)worker_scratch(p, &a_bytes, &b_bytes, &all); /* did not overflow in scratch_bytes */
+    char *buf = w.scratch + (size_t)worker * all;
+    w.a = (const char *)args->a + q * args->stride_a * (p->packed_a ? 1 : elem);
+    w.b = (const char *)args->b + q * args->stride_b * (p->packed_b ? 1 : elem);
+    w.c = (char *)args->c + q * args->stride_c * elem;
+    w.residual = args->ep.residual;
+    if (w.residual)
+        w.residual += q * args->stride_residual * elem;
+
+    size_t i0 = ib * p->mc, i1 = OX_MIN(p->m, i0 + p->mc);
+    size_t j0 = jb * p->nc, j1 = OX_MIN(p->n, j0 + p->nc);
+    if (p->path == OX_GEMM_TILES) {
+        run_tiles(&w, i0, i1, j0, j1, buf, buf + a_bytes);
+    } else {
+        double sum[384 + 64]; /* nc, and what a tile may read past it */
+        size_t n_out = p->swap ? p->m : p->n, n = OX_MIN(p->nc, n_out - j0);
+        memset((char *)sum + n * elem, 0, 64 * elem);
+        run_gemv(&w, j0, n, buf + a_bytes + b_bytes, (char *)sum);
+        finish_gemv(&w, j0, n, (const char *)sum);
+        if (p->swap)
+            i0 = j0, i1 = j0 + n, j0 = 0, j1 = 1;
+    }
+    if (args->ep.act == OX_ACT_MAP)
+        map_rows(&w, i0, i1, j0, j1);
+}
+
+void ox_gemm_run(const ox_gemm_plan *p, const ox_gemm_args *args, void *scratch, ox_pool *pool)
+{
+    job w = { .p = p, .args = args, .scratch = scratch };
+    size_t batch = args->batch == 0 ? 1 : args->batch;
+    if (p->m == 0 || p->n == 0)
+        return;
+    ox_pool_run(pool, (int64_t)(batch * p->n_mb * p->n_nb), run_block, &w);
+}

@@ -1,0 +1,224 @@
+/* The vector micro-kernels, once per level and type.  The includer defines
+ *   T, VT, V(op), VN        element, vector, its operations (vec.h), its lanes
+ *   MR, NV                  the largest tile: MR rows of NV vectors
+ *   EACH_TILE(X)            X(rows, vectors) for every tile size up to that
+ *   NAME(stem)              the public name of a kernel; FN(stem) a private one
+ * and this file undefines them.  A tile size is a constant of its instance, so that the
+ * accumulators of `FN(body)` live in registers; the generic rest (partial tiles, unusual epilogues)
+ * goes through a buffer in `FN(finish)`. */
+
+/* c = act(alpha * acc + beta * d + bias), acc being m x n values in rows of NV * VN. */
+static void __attribute__((noinline)) FN(finish)(const ox_tile *t, const T *acc)
+{
+    const VT alpha = V(set1)((T)t->alpha), beta = V(set1)((T)t->beta), slope = V(set1)((T)t->slope);
+    const VT lo = V(set1)((T)t->lo), hi = V(set1)((T)t->hi);
+    for (size_t i = 0; i < t->m; i++) {
+        for (size_t j = 0; j < t->n; j += VN) {
+            size_t n = t->n - j < VN ? t->n - j : VN;
+            VT add = t->bias_row ? V(set1)(((const T *)t->bias_row)[i]) : V(zero)();
+            if (t->bias_col)
+                add = V(add)(add, V(load_n)((const T *)t->bias_col + j, n));
+            if (t->d)
+                add = V(fma)(beta, V(load_n)((const T *)t->d + i * t->ldd + j, n), add);
+            VT v = V(fma)(alpha, V(load)(acc + i * NV * VN + j), add);
+            if (t->slope != 1)
+                v = V(leak)(v, slope);
+            V(store_n)((T *)t->c + i * t->ldc + j, V(min)(hi, V(max)(lo, v)), n);
+        }
+    }
+}
+
+/* The usual end of a tile, straight from the registers: full vectors, alpha = beta = slope = 1. */
+OX_INLINE bool FN(usual)(const ox_tile *t, size_t nv)
+{
+    return t->n == nv * VN && t->alpha == 1 && t->beta == 1 && t->slope == 1 && !t->bias_col;
+}
+
+OX_INLINE void FN(body)(const ox_tile *t, const int mr, const int nv, const bool gather)
+{
+    static const T none[MR] = { 0 };
+    const size_t rs = gather ? 1 : t->rs_a, cs = t->cs_a, ldb = t->ldb;
+    const T *a[(MR + 2) / 3]; /* every third row: the two between are one index register away */
+    const T *b = t->b;
+    VT acc[MR][NV];
+
+    OX_UNROLL for (int i = 0; i < mr; i += 3)
+        a[i / 3] = (const T *)t->a + (size_t)i * rs;
+    OX_UNROLL for (int i = 0; i < mr; i++)
+        OX_UNROLL for (int v = 0; v < nv; v++)
+            acc[i][v] = V(zero)();
+    for (size_t p = 0; p < t->k; p++) {
+        const T *bp = gather ? b + t->off[p] : b;
+        VT bv[NV];
+        OX_UNROLL for (int v = 0; v < nv; v++)
+            bv[v] = V(load)(bp + v * VN);
+        OX_UNROLL for (int i = 0; i < mr; i++) {
+            VT ai = V(set1)(a[i / 3][(size_t)(i % 3) * rs]);
+            OX_UNROLL for (int v = 0; v < nv; v++)
+                acc[i][v] = V(fma)(ai, bv[v], acc[i][v]);
+        }
+        OX_UNROLL for (int i = 0; i < mr; i += 3)
+            a[i / 3] += cs;
+        b += gather ? 0 : ldb;
+    }
+    if (!FN(usual)(t, (size_t)nv)) {
+        T tmp[MR * NV * VN];
+        OX_UNROLL for (int i = 0; i < mr; i++)
+            OX_UNROLL for (int v = 0; v < nv; v++)
+                V(store)(tmp + (i * NV + v) * VN, acc[i][v]);
+        FN(finish)(t, tmp);
+        return;
+    }
+    const VT lo = V(set1)((T)t->lo), hi = V(set1)((T)t->hi);
+    const T *bias = t->bias_row ? t->bias_row : none, *d = t->d;
+    T *c = t->c;
+    OX_UNROLL for (int i = 0; i < mr; i++, c += t->ldc) {
+        VT add = V(set1)(bias[i]);
+        OX_UNROLL for (int v = 0; v < nv; v++) {
+            VT w = d ? V(add)(add, V(load)(d + v * VN)) : add;
+            V(store)(c + v * VN, V(min)(hi, V(max)(lo, V(add)(acc[i][v], w))));
+        }
+        d = d ? d + t->ldd : d;
+    }
+}
+
+#define INSTANCE(mr, nv)                                                                           \
+    static void FN(gemm_##mr##_##nv)(const ox_tile *t) { FN(body)(t, mr, nv, false); }             \
+    static void FN(gather_##mr##_##nv)(const ox_tile *t) { FN(body)(t, mr, nv, true); }
+EACH_TILE(INSTANCE)
+#undef INSTANCE
+
+#define INSTANCE(mr, nv) [mr - 1][nv - 1] = FN(gemm_##mr##_##nv),
+static ox_tile_fn *const FN(gemms)[MR][NV] = { EACH_TILE(INSTANCE) };
+#undef INSTANCE
+#define INSTANCE(mr, nv) [mr - 1][nv - 1] = FN(gather_##mr##_##nv),
+static ox_tile_fn *const FN(gathers)[MR][NV] = { EACH_TILE(INSTANCE) };
+#undef INSTANCE
+
+void GEMM(const ox_tile *t) { FN(gemms)[t->m - 1][(t->n - 1) / VN](t); }
+void GATHER(const ox_tile *t) { FN(gathers)[t->m - 1][(t->n - 1) / VN](t); }
+
+/* ---- matrix times vector: bound by memory, so what counts is few, long streams ---- */
+
+enum { FN(wide) = 8 }; /* vectors of one strip of y */
+
+OX_INLINE void FN(strip)(const ox_tile *t, size_t j, const int nv, size_t n_last)
+{
+    const size_t nr = NV * VN;
+    const T *a = t->a, *b[FN(wide)];
+    VT acc[FN(wide)];
+
+    OX_UNROLL for (int v = 0; v < nv; v++) {
+        size_t col = j + (size_t)v * VN;
+        b[v] = (const T *)t->b + col / nr * t->ldd + col % nr;
+        acc[v] = V(zero)();
+    }
+    for (size_t p = 0; p < t->k; p++) {
+        VT ap = V(set1)(a[p * t->cs_a]);
+        OX_UNROLL for (int v = 0; v < nv; v++) {
+            VT bv = n_last == VN ? V(load)(b[v]) : V(load_n)(b[v], n_last);
+            acc[v] = V(fma)(ap, bv, acc[v]);
+            b[v] += t->ldb;
+        }
+    }
+    OX_UNROLL for (int v = 0; v < nv; v++) {
+        T *c = (T *)t->c + j + (size_t)v * VN;
+        V(store_n)(c, t->beta != 0 ? V(add)(acc[v], V(load_n)(c, n_last)) : acc[v], n_last);
+    }
+}
+
+void NAME(gemv_n)(const ox_tile *t)
+{
+    size_t j = 0;
+    for (; j + FN(wide) * VN <= t->n; j += FN(wide) * VN)
+        FN(strip)(t, j, FN(wide), VN);
+    for (; j + VN <= t->n; j += VN)
+        FN(strip)(t, j, 1, VN);
+    if (j < t->n)
+        FN(strip)(t, j, 1, t->n - j);
+}
+
+/* rows rows at a time; a row's sum is formed the same way whatever rows is */
+OX_INLINE void FN(dots)(const ox_tile *t, size_t i, const int rows)
+{
+    const T *a = (const T *)t->a + i * t->rs_a, *b = t->b;
+    VT acc[4][2];
+    size_t p = 0;
+
+    OX_UNROLL for (int r = 0; r < rows; r++)
+        acc[r][0] = acc[r][1] = V(zero)();
+    for (; p + 2 * VN <= t->k; p += 2 * VN) {
+        VT b0 = V(load)(b + p), b1 = V(load)(b + p + VN);
+        OX_UNROLL for (int r = 0; r < rows; r++) {
+            const T *ar = a + (size_t)r * t->rs_a + p;
+            acc[r][0] = V(fma)(V(load)(ar), b0, acc[r][0]);
+            acc[r][1] = V(fma)(V(load)(ar + VN), b1, acc[r][1]);
+        }
+    }
+    for (; p < t->k; p += VN) {
+        size_t n = t->k - p < VN ? t->k - p : VN;
+        VT b0 = V(load_n)(b + p, n);
+        OX_UNROLL for (int r = 0; r < rows; r++)
+            acc[r][0] = V(fma)(V(load_n)(a + (size_t)r * t->rs_a + p, n), b0, acc[r][0]);
+    }
+    OX_UNROLL for (int r = 0; r < rows; r++) {
+        T lane[VN];
+        V(store)(lane, V(add)(acc[r][0], acc[r][1]));
+        for (int w = VN / 2; w > 0; w /= 2)
+            for (int l = 0; l < w; l++)
+                lane[l] += lane[l + w];
+        T *c = (T *)t->c + i + r;
+        *c = t->beta != 0 ? *c + lane[0] : lane[0];
+    }
+}
+
+void NAME(gemv_t)(const ox_tile *t)
+{
+    size_t i = 0;
+    for (; i + 4 <= t->m; i += 4)
+        FN(dots)(t, i, 4);
+    for (; i < t->m; i++)
+        FN(dots)(t, i, 1);
+}
+
+/* Transposition in register-sized squares. */
+void NAME(pack_t)(const ox_tile *t)
+{
+    const T *b = t->b;
+    T *c = t->c;
+    for (size_t j = 0; j < t->ldc; j += VN) {
+        size_t n_j = t->n <= j ? 0 : t->n - j < VN ? t->n - j : VN;
+        size_t w = t->ldc - j < VN ? t->ldc - j : VN;
+        for (size_t p = 0; p < t->k; p += VN) {
+            size_t n_p = t->k - p < VN ? t->k - p : VN;
+            VT r[VN];
+            OX_UNROLL for (int l = 0; l < VN; l++)
+                r[l] = (size_t)l >= n_j ? V(zero)()
+                       : n_p == VN      ? V(load)(b + (j + (size_t)l) * t->ldb + p)
+                                        : V(load_n)(b + (j + (size_t)l) * t->ldb + p, n_p);
+            V(transpose)(r);
+            if (n_p == VN && w == VN) {
+                OX_UNROLL for (int l = 0; l < VN; l++)
+                    V(store)(c + (p + (size_t)l) * t->ldc + j, r[l]);
+            } else {
+                T tmp[VN * VN];
+                OX_UNROLL for (int l = 0; l < VN; l++)
+                    V(store)(tmp + l * VN, r[l]);
+                for (size_t l = 0; l < n_p; l++)
+                    V(store_n)(c + (p + l) * t->ldc + j, V(load)(tmp + l * VN), w);
+            }
+        }
+    }
+}
+
+#undef T
+#undef VT
+#undef V
+#undef VN
+#undef MR
+#undef NV
+#undef EACH_TILE
+#undef NAME
+#undef FN
+#undef GEMM
+#undef GATHER
