@@ -47,3 +47,16 @@ ox_code ox_map2_versioned(ox_run *r, ox_loop2 *loop, const void *params, int num
     OX_TRY(ox_legacy_view(r, &view));
     return ox_map2_of(r, r->in[0], &view, r->out[0], loop, params);
 }
+
+ox_code ox_map2_oracle_versioned(ox_oracle *o, ox_exact2 *fn, const void *params, int numpy_since)
+{
+    if (o->r->since >= numpy_since)
+        return ox_map2_oracle(o, fn, params);
+    ox_tensor view;
+    OX_TRY(ox_legacy_view(o->r, &view));
+    ox_run r = *o->r;
+    const ox_tensor *in[2] = { r.in[0], &view };
+    r.in = in;
+    ox_oracle legacy = { &r, o->in, o->out, o->mag };
+    return ox_map2_oracle(&legacy, fn, params);
+}

@@ -8,7 +8,9 @@
 ox_code ox_legacy_view(const ox_run *r, ox_tensor *view) OX_MUST_CHECK;
 /* Output 0 has the shape of input 0; checks b against it. */
 ox_run_fn ox_infer_legacy;
-/* ox_map2 for old and new versions alike. */
+/* ox_map2 and ox_map2_oracle for old and new versions alike. */
 ox_code ox_map2_versioned(ox_run *r, ox_loop2 *loop, const void *params, int numpy_since) OX_MUST_CHECK;
+ox_code ox_map2_oracle_versioned(ox_oracle *o, ox_exact2 *fn, const void *params, int numpy_since)
+    OX_MUST_CHECK;
 
 #endif

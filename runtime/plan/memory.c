@@ -24,6 +24,20 @@ static int root_of(const ox_plan *p, int v)
     return v;
 }
 
+/* Whether input i is read at the element that is written, by all who read its memory: the same bytes, and
+ * no other input is that memory under another broadcast, or past the first two. */
+static bool same_elements(const ox_plan *p, const ox_node *n, int i, int root)
+{
+    size_t bytes = ox_bytes(&p->slot[n->out[0]].v.t);
+    for (int j = 0; j < n->n_in; j++) {
+        if (j != i && (n->in[j] < 0 || root_of(p, n->in[j]) != root))
+            continue;
+        if (j > 1 || ox_bytes(&p->slot[n->in[j]].v.t) != bytes)
+            return false;
+    }
+    return true;
+}
+
 /* An output may take over an input's block if nobody reads that input (or a view of it) later. */
 static void merge_in_place(ox_plan *p, const ox_step *t, int at)
 {
@@ -38,11 +52,9 @@ static void merge_in_place(ox_plan *p, const ox_step *t, int at)
             continue;
         int root = root_of(p, n->in[i]);
         ox_slot *in = &p->slot[root];
-        if (in->place != OX_PLACE_SLAB || in->last != at || in->bytes != out->bytes || root == n->out[0])
+        if (in->place != OX_PLACE_SLAB || in->last != at || in->bytes != out->bytes || root == n->out[0] ||
+            !same_elements(p, n, i, root))
             continue;
-        int other = i == 0 && n->n_in > 1 && n->in[1] >= 0 ? root_of(p, n->in[1]) : -1;
-        if (other == root && p->slot[n->in[0]].bytes != p->slot[n->in[1]].bytes)
-            continue; /* the same memory read under another broadcast */
         out->root = root;
         in->last = OX_MAX(in->last, out->last);
         return;
