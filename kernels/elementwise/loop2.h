@@ -1,9 +1,23 @@
-/* The body of a loop over two broadcast tensors (ox_loop2): the compiler vectorises it only where it
- * sees strides of 0 and 1 as such, so each combination is a loop of its own. */
+/* What operators on two broadcast tensors share: micro-kernels for f32, written-out loops for the rest.
+ * The compiler vectorises a loop only where it sees strides of 0 and 1 as such, so each combination is a
+ * loop of its own. */
 #ifndef OX_ELEMENTWISE_LOOP2_H
 #define OX_ELEMENTWISE_LOOP2_H
 
+#include "kernels/elementwise/elementwise.h"
 #include "kernels/math/base.h"
+#include "runtime/op.h"
+
+/* prepare: for a record whose state is the micro-kernel of f32. */
+static inline ox_code ox_use_loop2(ox_run *r, ox_loop2_kind kind)
+{
+    const ox_uk_elementwise *row = ox_uk_loop2_pick(kind);
+    *(ox_loop2 **)r->state = row->run2;
+    if (r->in[0]->dtype == OX_F32)
+        r->kernel = row->name;
+    return OX_OK;
+}
+static inline ox_loop2 *ox_used_loop2(const ox_run *r) { return *(ox_loop2 *const *)r->state; }
 
 #define OX_LOOP2_EACH(load_a, load_b, TX, TY, TZ, expr)                                            \
     OX_INDEPENDENT                                                                                 \

@@ -16,7 +16,15 @@
 #define DIVIDE(a, b) ((b) == 0 ? 0 : (a) / (b))
 #endif
 
+#if IS_FLOAT && BITS == 32
+#define ARITHMETIC(Op, name, kind, c, expr, exact)                                                 \
+    static ox_code FN(name)(ox_run *r)                                                             \
+    {                                                                                              \
+        return ox_map2_versioned(r, ox_used_loop2(r), NULL, 7);                        \
+    }
+#else
 #define ARITHMETIC(Op, name, kind, c, expr, exact) RUN2(name, T, expr)
+#endif
 #define COMPARE(Op, name, expr) RUN2(name, uint8_t, expr)
 #define COMPARE_LATE(Op, since, name, expr) RUN2(name, uint8_t, expr)
 #define LOGIC(Op, name, expr)
@@ -96,15 +104,18 @@ RUN2(equal_bool, uint8_t, (a != 0) == (b != 0))
 #define EXACT .error = { ERR_EXACT, 0 }, .flags = OX_SYMBOLIC
 
 #define ARITHMETIC(Op, name, kind_, c_, expr, exact)                                               \
+    static ox_code name##_prepare(ox_run *r) { return ox_use_loop2(r, OX_LOOP2_##name); }          \
     static double name##_exact(double a, double b, const void *p) { (void)p; return exact; }       \
     static ox_code name##_oracle(ox_oracle *o)                                                     \
     {                                                                                              \
         return ox_map2_oracle_versioned(o, name##_exact, NULL, 7);                                 \
     }                                                                                              \
-    OX_OP(Op, 1) OLD, .run = { KERNELS(name, NUM) }, .oracle = name##_oracle,                      \
-        .error = { kind_, c_ }, .flags = OX_INPLACE0 OX_END;                                       \
-    OX_OP(Op, 7) NUMPY, .run = { KERNELS(name, NUM) }, .oracle = name##_oracle,                    \
-        .error = { kind_, c_ }, .flags = OX_INPLACE0 | OX_INPLACE1 | OX_SYMBOLIC OX_END;
+    OX_OP(Op, 1) OLD, .prepare = name##_prepare, .run = { KERNELS(name, NUM) },                    \
+        .oracle = name##_oracle, .error = { kind_, c_ }, .state_size = sizeof(ox_loop2 *),         \
+        .flags = OX_INPLACE0 OX_END;                                                               \
+    OX_OP(Op, 7) NUMPY, .prepare = name##_prepare, .run = { KERNELS(name, NUM) },                  \
+        .oracle = name##_oracle, .error = { kind_, c_ }, .state_size = sizeof(ox_loop2 *),         \
+        .flags = OX_INPLACE0 | OX_INPLACE1 | OX_SYMBOLIC OX_END;
 #define equal_MORE , [OX_BOOL] = equal_bool, [OX_STR] = equal_str
 #define greater_MORE
 #define less_MORE

@@ -4,6 +4,15 @@
 
 typedef struct FN(limits) { T low, high; bool has_low, has_high; } FN(limits);
 
+#if IS_FLOAT && BITS == 32
+static ox_code FN(map)(ox_run *r, const FN(limits) *l)
+{
+    float p[2] = { l->has_low ? l->low : -INFINITY, l->has_high ? l->high : INFINITY };
+    if (p[0] > p[1])
+        p[0] = p[1];
+    return ox_map1(r, *(ox_loop1 *const *)r->state, p);
+}
+#else
 static void FN(loop)(size_t n, const void *vx, void *vy, const void *params)
 {
     const FN(limits) *l = params;
@@ -27,6 +36,8 @@ static void FN(loop)(size_t n, const void *vx, void *vy, const void *params)
         memmove(y, x, n * sizeof(T));
     }
 }
+static ox_code FN(map)(ox_run *r, const FN(limits) *l) { return ox_map1(r, FN(loop), l); }
+#endif
 
 static ox_code FN(limit)(const ox_run *r, int i, T *value, bool *given)
 {
@@ -48,22 +59,35 @@ static ox_code FN(run)(ox_run *r)
         l.high = (T)ox_attr_f64(r, "max");
         l.has_low = r->since >= 6 || ox_attr_given(r, "min");
         l.has_high = r->since >= 6 || ox_attr_given(r, "max");
-        return ox_map1(r, FN(loop), &l);
+        return FN(map)(r, &l);
     }
 #endif
     OX_TRY(FN(limit)(r, 1, &l.low, &l.has_low));
     OX_TRY(FN(limit)(r, 2, &l.high, &l.has_high));
-    return ox_map1(r, FN(loop), &l);
+    return FN(map)(r, &l);
 }
 
 #else /* ---- once ---- */
+#include "kernels/elementwise/elementwise.h"
 #include "kernels/math/base.h"
 #include "runtime/op.h"
+
+#include <math.h>
 
 #define TYPES MASK_NUM
 #define TMPL  "kernels/elementwise/op_clip.c"
 #include "runtime/tensor/each_dtype.h"
 
-OX_OP(Clip, 1) .infer = ox_infer_like, .run = { KERNELS(run, NUM) }, .error = { ERR_EXACT, 0 },
-    .flags = OX_INPLACE0 | OX_SYMBOLIC OX_END;
+/* state: the micro-kernel of f32 */
+static ox_code prepare(ox_run *r)
+{
+    const ox_uk_elementwise *row = ox_uk_loop1_pick(OX_LOOP1_clip);
+    *(ox_loop1 **)r->state = row->run1;
+    if (r->in[0]->dtype == OX_F32)
+        r->kernel = row->name;
+    return OX_OK;
+}
+
+OX_OP(Clip, 1) .infer = ox_infer_like, .prepare = prepare, .run = { KERNELS(run, NUM) }, .error = { ERR_EXACT, 0 },
+    .state_size = sizeof(ox_loop1 *), .flags = OX_INPLACE0 | OX_SYMBOLIC OX_END;
 #endif

@@ -1,24 +1,31 @@
 /* Activations of the form x g(x): Gelu, Swish, and SwiGLU, which multiplies Swish by a second input. */
-#include "kernels/math/math.h"
+#include "kernels/elementwise/elementwise.h"
 #include "kernels/math/ukernels.h"
 #include "runtime/op.h"
 
+#include <math.h>
+
 typedef struct gated {
+    float      p[2]; /* alpha; first: micro-kernels read it here */
     double     alpha;
     int        tanh_form;
-    ox_uk_f32 *uk; /* NULL: Swish with alpha other than 1 */
+    ox_loop1  *loop; /* f32 */
+    ox_loop2  *loop2;
+    ox_uk_f32 *uk;
 } gated;
-
-static void choose(ox_run *r, ox_math fn)
-{
-    const ox_uk_math *row = ox_uk_math_pick(fn);
-    ((gated *)r->state)->uk = row->run;
-    r->kernel = row->name;
-}
 
 static void uk_loop(size_t n, const void *x, void *y, const void *params)
 {
     ((const gated *)params)->uk(n, x, y);
+}
+
+static void use_math(ox_run *r, ox_math fn)
+{
+    const ox_uk_math *row = ox_uk_math_pick(fn);
+    gated *s = r->state;
+    s->uk = row->run;
+    s->loop = uk_loop;
+    r->kernel = row->name;
 }
 
 /* ---- Gelu ---- */
@@ -28,7 +35,7 @@ static ox_code prepare_gelu(ox_run *r)
     static const char *const words[] = { "none", "tanh", NULL };
     gated *s = r->state;
     OX_TRY(ox_attr_enum(r, "approximate", words, &s->tanh_form));
-    choose(r, s->tanh_form ? OX_MATH_gelu_tanh : OX_MATH_gelu);
+    use_math(r, s->tanh_form ? OX_MATH_gelu_tanh : OX_MATH_gelu);
     return OX_OK;
 }
 
@@ -47,7 +54,7 @@ static void gelu_loop_f64(size_t n, const void *vx, void *vy, const void *params
         y[i] = gelu_exact(x[i], params);
 }
 
-static ox_code gelu_f32(ox_run *r) { return ox_map1(r, uk_loop, r->state); }
+static ox_code gelu_f32(ox_run *r) { return ox_map1(r, ((const gated *)r->state)->loop, r->state); }
 static ox_code gelu_f64(ox_run *r) { return ox_map1(r, gelu_loop_f64, r->state); }
 static ox_code gelu_oracle(ox_oracle *o) { return ox_map1_oracle(o, gelu_exact, o->r->state); }
 
@@ -61,29 +68,20 @@ static ox_code prepare_swish(ox_run *r)
 {
     gated *s = r->state;
     s->alpha = ox_attr_f64(r, "alpha");
-    if (s->alpha == 1)
-        choose(r, OX_MATH_silu);
+    s->p[0] = (float)s->alpha;
+    if (s->alpha == 1) {
+        use_math(r, OX_MATH_silu);
+    } else {
+        const ox_uk_elementwise *row = ox_uk_loop1_pick(OX_LOOP1_swish);
+        s->loop = row->run1;
+        r->kernel = row->name;
+    }
     return OX_OK;
 }
 
-static double swish_exact(double x, const void *params) { return x / (1 + exp(-((const gated *)params)->alpha * x)); }
-
-/* x / (1 + 2^u); u is limited so that its power stays finite, which is enough to make the quotient 0,
- * unless x is infinite. */
-static inline double swish_core(float x, double scale)
+static double swish_exact(double x, const void *params)
 {
-    double u = x * scale, limited = ox_select64(u > 900, 900, u);
-    limited = ox_select64(u < -900, -900, limited);
-    return x / (1 + ox_select64(u == INFINITY, u, ox_exp2_core(limited)));
-}
-static void swish_loop_f32(size_t n, const void *vx, void *vy, const void *params)
-{
-    const float *x = vx;
-    float *y = vy;
-    double scale = ((const gated *)params)->alpha * -OX_LOG2E;
-    OX_INDEPENDENT
-    for (size_t i = 0; i < n; i++)
-        y[i] = (float)swish_core(x[i], scale);
+    return x / (1 + exp(-((const gated *)params)->alpha * x));
 }
 static void swish_loop_f64(size_t n, const void *vx, void *vy, const void *params)
 {
@@ -92,10 +90,7 @@ static void swish_loop_f64(size_t n, const void *vx, void *vy, const void *param
     for (size_t i = 0; i < n; i++)
         y[i] = swish_exact(x[i], params);
 }
-static ox_code swish_f32(ox_run *r)
-{
-    return ox_map1(r, ((gated *)r->state)->uk ? uk_loop : swish_loop_f32, r->state);
-}
+static ox_code swish_f32(ox_run *r) { return ox_map1(r, ((const gated *)r->state)->loop, r->state); }
 static ox_code swish_f64(ox_run *r) { return ox_map1(r, swish_loop_f64, r->state); }
 static ox_code swish_oracle(ox_oracle *o) { return ox_map1_oracle(o, swish_exact, o->r->state); }
 
@@ -117,32 +112,26 @@ static ox_code infer_swiglu(ox_run *r)
 
 static double swiglu_exact(double a, double b, const void *params) { return swish_exact(a, params) * b; }
 
-static void swiglu_loop_f32(size_t n, const void *vx, int sx, const void *vy, int sy, void *vz,
-                            const void *params)
-{
-    const float *x = vx, *y = vy;
-    float *z = vz;
-    double scale = ((const gated *)params)->alpha * -OX_LOG2E;
-    (void)sx, (void)sy; /* shapes are equal, so both are 1 wherever n > 1 */
-    OX_INDEPENDENT
-    for (size_t i = 0; i < n; i++)
-        z[i] = (float)(swish_core(x[i], scale) * y[i]);
-}
 static void swiglu_loop_f64(size_t n, const void *vx, int sx, const void *vy, int sy, void *vz,
                             const void *params)
 {
     const double *x = vx, *y = vy;
     double *z = vz;
-    (void)sx, (void)sy;
+    (void)sx, (void)sy; /* shapes are equal, so both are 1 wherever n > 1 */
     for (size_t i = 0; i < n; i++)
         z[i] = swiglu_exact(x[i], y[i], params);
 }
 static ox_code prepare_swiglu(ox_run *r)
 {
-    ((gated *)r->state)->alpha = ox_attr_f64(r, "alpha");
+    const ox_uk_elementwise *row = ox_uk_loop2_pick(OX_LOOP2_swiglu);
+    gated *s = r->state;
+    s->alpha = ox_attr_f64(r, "alpha");
+    s->p[0] = (float)s->alpha;
+    s->loop2 = row->run2;
+    r->kernel = row->name;
     return OX_OK;
 }
-static ox_code swiglu_f32(ox_run *r) { return ox_map2(r, swiglu_loop_f32, r->state); }
+static ox_code swiglu_f32(ox_run *r) { return ox_map2(r, ((const gated *)r->state)->loop2, r->state); }
 static ox_code swiglu_f64(ox_run *r) { return ox_map2(r, swiglu_loop_f64, r->state); }
 static ox_code swiglu_oracle(ox_oracle *o) { return ox_map2_oracle(o, swiglu_exact, o->r->state); }
 

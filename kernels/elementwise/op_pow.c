@@ -6,11 +6,16 @@
 #ifdef T /* ---- once per dtype: see runtime/tensor/each_dtype.h ---- */
 
 #if IS_FLOAT
-/* The exponents that models use, without a logarithm; in double, so that they round once. */
-OX_LOOP2(FN(square), T, T, T, (double)a * a)
+/* The exponents that models use, without a logarithm; the cube in double, so that it rounds once. */
+OX_LOOP2(FN(square), T, T, T, a * a)
 OX_LOOP2(FN(cube), T, T, T, (double)a * a * a)
 OX_LOOP2(FN(root), T, T, T, a == -INFINITY ? INFINITY : SQRT(a + 0))
-OX_LOOP2(FN(same), T, T, T, POW(a, b))
+#if BITS == 64
+OX_LOOP2(FN(same), T, T, T, pow(a, b))
+#define SAME FN(same)
+#else
+#define SAME ox_used_loop2(r)
+#endif
 OX_LOOP2(FN(mixed), T, double, T, pow((double)a, b))
 
 static ox_code FN(run)(ox_run *r)
@@ -22,9 +27,10 @@ static ox_code FN(run)(ox_run *r)
     if (!loop && y.dtype != DT)
         OX_TRY(in_double(r, &y));
     if (!loop)
-        loop = y.dtype == DT ? FN(same) : FN(mixed);
+        loop = y.dtype == DT ? SAME : FN(mixed);
     return ox_map2_of(r, r->in[0], &y, r->out[0], loop, NULL);
 }
+#undef SAME
 #else
 static inline C FN(power)(C a, int64_t b, bool is_unsigned)
 {
@@ -75,10 +81,10 @@ static ox_code FN(run)(ox_run *r)
 #else /* ---- once ---- */
 #include "kernels/elementwise/legacy.h"
 #include "kernels/elementwise/loop2.h"
-#include "kernels/math/math.h"
 
-#define SQRT(x)   _Generic((x), float: sqrtf, double: sqrt)(x)
-#define POW(x, y) _Generic((x), float: ox_pow_f32, double: pow)(x, y)
+#include <math.h>
+
+#define SQRT(x) _Generic((x), float: sqrtf, double: sqrt)(x)
 
 /* The exponent, as numpy broadcasts it to the base. */
 static ox_code exponent(const ox_run *r, ox_tensor *y)
@@ -99,6 +105,8 @@ static ox_code in_double(ox_run *r, ox_tensor *y)
     return OX_OK;
 }
 
+static ox_code prepare(ox_run *r) { return ox_use_loop2(r, OX_LOOP2_pow); }
+
 static double exact(double a, double b, const void *params)
 {
     (void)params;
@@ -110,8 +118,8 @@ static ox_code oracle(ox_oracle *o) { return ox_map2_oracle_versioned(o, exact, 
 #define TMPL  "kernels/elementwise/op_pow.c"
 #include "runtime/tensor/each_dtype.h"
 
-#define RUN .run = { KERNELS_FLOAT(run), [OX_I32] = run_i32, [OX_I64] = run_i64 }, .oracle = oracle, \
-            .error = { ERR_ULP, 1 }
+#define RUN .prepare = prepare, .oracle = oracle, .error = { ERR_ULP, 1 }, .state_size = sizeof(ox_loop2 *), \
+            .run = { KERNELS_FLOAT(run), [OX_I32] = run_i32, [OX_I64] = run_i64 }
 OX_OP(Pow, 1) .infer = ox_infer_legacy, RUN, .flags = OX_INPLACE0 OX_END;
 OX_OP(Pow, 7) .infer = ox_infer_broadcast, RUN, .flags = OX_INPLACE0 | OX_SYMBOLIC OX_END;
 #endif

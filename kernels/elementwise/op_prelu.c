@@ -2,16 +2,22 @@
  * one dimension belongs to x's channels (its second dimension). */
 #ifdef T /* ---- once per dtype: see runtime/tensor/each_dtype.h ---- */
 
+#if IS_FLOAT && BITS == 32
+#define LOOP ox_used_loop2(r)
+#else
+#define LOOP FN(loop)
 #if IS_SIGNED
 OX_LOOP2(FN(loop), T, T, T, a < 0 ? (C)((W)a * (W)b) : a)
 #else
 OX_LOOP2(FN(loop), T, T, T, a)
 #endif
+#endif
 static ox_code FN(run)(ox_run *r)
 {
     ox_tensor slope = slope_view(r);
-    return ox_map2_of(r, r->in[0], &slope, r->out[0], FN(loop), NULL);
+    return ox_map2_of(r, r->in[0], &slope, r->out[0], LOOP, NULL);
 }
+#undef LOOP
 
 #else /* ---- once ---- */
 #include "kernels/elementwise/loop2.h"
@@ -48,6 +54,8 @@ static ox_code infer(ox_run *r)
     return OX_OK;
 }
 
+static ox_code prepare(ox_run *r) { return ox_use_loop2(r, OX_LOOP2_prelu); }
+
 static double exact(double a, double b, const void *params)
 {
     (void)params;
@@ -67,7 +75,7 @@ static ox_code oracle(ox_oracle *o)
 #define TMPL  "kernels/elementwise/op_prelu.c"
 #include "runtime/tensor/each_dtype.h"
 
-OX_OP(PRelu, 1) .infer = infer, .run = { KERNELS_FLOAT(run), [OX_I32] = run_i32, [OX_I64] = run_i64,
-    [OX_U32] = run_u32, [OX_U64] = run_u64 }, .oracle = oracle, .error = { ERR_ULP, 0.5 },
-    .flags = OX_INPLACE0 | OX_SYMBOLIC OX_END;
+OX_OP(PRelu, 1) .infer = infer, .prepare = prepare, .run = { KERNELS_FLOAT(run), [OX_I32] = run_i32,
+    [OX_I64] = run_i64, [OX_U32] = run_u32, [OX_U64] = run_u64 }, .oracle = oracle,
+    .error = { ERR_ULP, 0.5 }, .state_size = sizeof(ox_loop2 *), .flags = OX_INPLACE0 | OX_SYMBOLIC OX_END;
 #endif

@@ -37,10 +37,12 @@ static inline C FN(shrunk)(C x, double lambd, double bias)
     }                                                                                              \
     static ox_code FN(name)(ox_run *r) { return ox_map1(r, FN(name##_loop), r->state); }
 
-#define MATH(Op, since, name, c, uk, exact)
-#define UNARY(Op, since, name, a, b, kind, c, single, exact)
-#define MATH_INT(Op, since, name, c, uk, exact, types, whole) LOOP_##types(name, whole)
-#define UNARY_INT(Op, since, name, a, b, kind, c, single, exact, types, whole) LOOP_##types(name, whole)
+#define MATH(Op, since, name, c, exact)
+#define UNARY(Op, since, name, a, b, kind, c, exact)
+#define COLD(Op, since, name, a, b, kind, c, exact, single)
+#define MATH_INT(Op, since, name, c, exact, types, whole) LOOP_##types(name, whole)
+#define UNARY_INT(Op, since, name, a, b, kind, c, exact, types, whole) LOOP_##types(name, whole)
+#define COLD_INT(Op, since, name, a, b, kind, c, exact, single, types, whole) LOOP_##types(name, whole)
 #include "kernels/elementwise/unary.def"
 LOOP_INTS(bitwise_not, ~(W)x)
 #undef NEGATIVE
@@ -49,12 +51,15 @@ LOOP_INTS(bitwise_not, ~(W)x)
 
 #else /* ---- once ---- */
 #include "runtime/op.h"
+#include "kernels/elementwise/elementwise.h"
 #include "kernels/math/math.h"
 #include "kernels/math/ukernels.h"
 
 typedef struct unary {
-    double     a, b; /* the attributes that the row names */
-    ox_uk_f32 *uk;
+    float      p[2]; /* the attributes that the row names; first: micro-kernels read them here */
+    double     a, b; /* the same */
+    ox_loop1  *loop; /* f32 */
+    ox_uk_f32 *uk;   /* what math_loop calls */
 } unary;
 
 /* ---- definitions that take more than a line ---- */
@@ -82,24 +87,32 @@ static double celu(double x, double a)
 #define TMPL  "kernels/elementwise/op_unary.c"
 #include "runtime/tensor/each_dtype.h"
 
-static ox_code prepare(ox_run *r, const char *a, const char *b, ox_math fn)
+static void prepare(ox_run *r, const char *a, const char *b)
 {
     unary *s = r->state;
     s->a = *a ? ox_attr_f64(r, a) : 0;
     s->b = *b ? ox_attr_f64(r, b) : 0;
-    if (fn != OX_N_MATH) {
-        const ox_uk_math *row = ox_uk_math_pick(fn);
-        s->uk = row->run;
-        r->kernel = row->name;
-    }
-    return OX_OK;
+    s->p[0] = (float)s->a;
+    s->p[1] = (float)s->b;
 }
-
 static void math_loop(size_t n, const void *x, void *y, const void *params)
 {
     ((const unary *)params)->uk(n, x, y);
 }
-static ox_code math_f32(ox_run *r) { return ox_map1(r, math_loop, r->state); }
+static void use_math(ox_run *r, ox_math fn)
+{
+    const ox_uk_math *row = ox_uk_math_pick(fn);
+    ((unary *)r->state)->uk = row->run;
+    ((unary *)r->state)->loop = math_loop;
+    r->kernel = row->name;
+}
+static void use_loop1(ox_run *r, ox_loop1_kind kind)
+{
+    const ox_uk_elementwise *row = ox_uk_loop1_pick(kind);
+    ((unary *)r->state)->loop = row->run1;
+    r->kernel = row->name;
+}
+static ox_code run_f32(ox_run *r) { return ox_map1(r, ((const unary *)r->state)->loop, r->state); }
 
 #define LOOP(type, name, suffix, expr)                                                             \
     static void name##_loop_##suffix(size_t n, const void *vx, void *vy, const void *params)       \
@@ -120,8 +133,14 @@ static ox_code math_f32(ox_run *r) { return ox_map1(r, math_loop, r->state); }
 #define INTS(name)  , KERNELS_INT(name)
 #define SINTS(name) , [OX_I8] = name##_i8, [OX_I16] = name##_i16, [OX_I32] = name##_i32, [OX_I64] = name##_i64
 
-#define RECORD(Op, since, name, a_, b_, kind, c, fn, single, exact, ints)                          \
-    static ox_code name##_prepare(ox_run *r) { return prepare(r, a_, b_, fn); }                    \
+#define RECORD(Op, since, name, a_, b_, kind, c, single, use, exact, ints)                          \
+    static ox_code name##_prepare(ox_run *r)                                                       \
+    {                                                                                              \
+        prepare(r, a_, b_);                                                                        \
+        if (r->in[0]->dtype == OX_F32)                                                             \
+            use;                                                                                   \
+        return OX_OK;                                                                              \
+    }                                                                                              \
     static double name##_exact(double x, const void *params)                                       \
     {                                                                                              \
         double a = ((const unary *)params)->a, b = ((const unary *)params)->b;                     \
@@ -133,20 +152,24 @@ static ox_code math_f32(ox_run *r) { return ox_map1(r, math_loop, r->state); }
         .run = { [OX_F32] = single, [OX_F64] = name##_f64 ints(name) }, .oracle = name##_oracle,   \
         .error = { kind, c }, .state_size = sizeof(unary), .flags = OX_INPLACE0 | OX_SYMBOLIC OX_END;
 
-#define MATH(Op, since, name, c, uk, exact) MATH_INT(Op, since, name, c, uk, exact, NONE, 0)
-#define MATH_INT(Op, since, name, c, uk, exact, types, whole)                                      \
+#define MATH(Op, since, name, c, exact) MATH_INT(Op, since, name, c, exact, NONE, 0)
+#define MATH_INT(Op, since, name, c, exact, types, whole)                                          \
     LOOP(double, name, f64, exact)                                                                 \
-    RECORD(Op, since, name, "", "", ERR_ULP, c, OX_MATH_##uk, math_f32, exact, types)
-#define UNARY(Op, since, name, a_, b_, kind, c, single, exact)                                     \
-    UNARY_INT(Op, since, name, a_, b_, kind, c, single, exact, NONE, 0)
-#define UNARY_INT(Op, since, name, a_, b_, kind, c, single, exact, types, whole)                   \
+    RECORD(Op, since, name, "", "", ERR_ULP, c, run_f32, use_math(r, OX_MATH_##name), exact, types)
+#define UNARY(Op, since, name, a_, b_, kind, c, exact)                                             \
+    UNARY_INT(Op, since, name, a_, b_, kind, c, exact, NONE, 0)
+#define UNARY_INT(Op, since, name, a_, b_, kind, c, exact, types, whole)                           \
+    LOOP(double, name, f64, exact)                                                                 \
+    RECORD(Op, since, name, a_, b_, kind, c, run_f32, use_loop1(r, OX_LOOP1_##name), exact, types)
+#define COLD(Op, since, name, a_, b_, kind, c, exact, single)                                      \
+    COLD_INT(Op, since, name, a_, b_, kind, c, exact, single, NONE, 0)
+#define COLD_INT(Op, since, name, a_, b_, kind, c, exact, single, types, whole)                    \
     LOOP(float, name, f32, single)                                                                 \
     LOOP(double, name, f64, exact)                                                                 \
-    RECORD(Op, since, name, a_, b_, kind, c, OX_N_MATH, name##_f32, exact, types)
+    RECORD(Op, since, name, a_, b_, kind, c, name##_f32, (void)0, exact, types)
 #include "kernels/elementwise/unary.def"
 
-static ox_code bitwise_not_prepare(ox_run *r) { return prepare(r, "", "", OX_N_MATH); }
-OX_OP(BitwiseNot, 18) .infer = ox_infer_like, .prepare = bitwise_not_prepare,
+OX_OP(BitwiseNot, 18) .infer = ox_infer_like,
     .run = { KERNELS_INT(bitwise_not) }, .error = { ERR_EXACT, 0 }, .state_size = sizeof(unary),
     .flags = OX_INPLACE0 | OX_SYMBOLIC OX_END;
 #endif

@@ -4,15 +4,21 @@
 #ifdef T /* ---- once per dtype: see runtime/tensor/each_dtype.h ---- */
 
 #if IS_FLOAT
+#if BITS == 64
 OX_LOOP2(FN(max_loop), T, T, T, (a > b) | (a != a) ? a : b)
 OX_LOOP2(FN(min_loop), T, T, T, (a < b) | (a != a) ? a : b)
-OX_LOOP2(FN(add_loop), T, T, T, a + b)
+OX_LOOP2(FN(sum_loop), T, T, T, a + b)
+#define LOOP(name) FN(name##_loop)
+#else
+#define LOOP(name) ox_used_loop2(r)
+#endif
 OX_LOOP2(FN(widen_loop), T, T, double, (double)a + b)
 OX_LOOP2(FN(more_loop), double, T, double, a + b)
 OX_LOOP2(FN(divide_loop), double, double, T, a / b)
 #else
 OX_LOOP2(FN(max_loop), T, T, T, a > b ? a : b)
 OX_LOOP2(FN(min_loop), T, T, T, a < b ? a : b)
+#define LOOP(name) FN(name##_loop)
 #endif
 
 static ox_code FN(fold)(ox_run *r, ox_loop2 *loop)
@@ -25,8 +31,8 @@ static ox_code FN(fold)(ox_run *r, ox_loop2 *loop)
         OX_TRY(ox_map2_of(r, z, r->in[i], z, loop, NULL));
     return OX_OK;
 }
-static ox_code FN(max)(ox_run *r) { return FN(fold)(r, FN(max_loop)); }
-static ox_code FN(min)(ox_run *r) { return FN(fold)(r, FN(min_loop)); }
+static ox_code FN(max)(ox_run *r) { return FN(fold)(r, LOOP(max)); }
+static ox_code FN(min)(ox_run *r) { return FN(fold)(r, LOOP(min)); }
 
 #if IS_FLOAT
 /* Sum of all inputs in double, divided. */
@@ -44,10 +50,11 @@ static ox_code FN(total)(ox_run *r, double divisor)
 }
 static ox_code FN(sum)(ox_run *r)
 {
-    return r->n_in <= 3 ? FN(fold)(r, FN(add_loop)) : FN(total)(r, 1);
+    return r->n_in <= 3 ? FN(fold)(r, LOOP(sum)) : FN(total)(r, 1);
 }
 static ox_code FN(mean)(ox_run *r) { return r->n_in == 1 ? copy(r) : FN(total)(r, r->n_in); }
 #endif
+#undef LOOP
 
 #else /* ---- once ---- */
 #include "kernels/elementwise/loop2.h"
@@ -134,11 +141,13 @@ static ox_code oracle_mean(ox_oracle *o)
 #define TMPL  "kernels/elementwise/op_variadic.c"
 #include "runtime/tensor/each_dtype.h"
 
-#define RECORD(Op, name, set, kind, c)                                                             \
-    OX_OP(Op, 1) .infer = infer, .run = { KERNELS(name, set) }, .oracle = oracle_##name,           \
-        .error = { kind, c }, .flags = OX_INPLACE0 | OX_SYMBOLIC OX_END;
-RECORD(Max, max, NUM, ERR_EXACT, 0)
-RECORD(Min, min, NUM, ERR_EXACT, 0)
-RECORD(Sum, sum, FLOAT, ERR_SUM, 2)
-RECORD(Mean, mean, FLOAT, ERR_SUM, 2)
+#define RECORD(Op, name, set, kind, c, loop2)                                                      \
+    static ox_code name##_prepare(ox_run *r) { return ox_use_loop2(r, loop2); }                    \
+    OX_OP(Op, 1) .infer = infer, .prepare = name##_prepare, .run = { KERNELS(name, set) },         \
+        .oracle = oracle_##name, .error = { kind, c }, .state_size = sizeof(ox_loop2 *),           \
+        .flags = OX_INPLACE0 | OX_SYMBOLIC OX_END;
+RECORD(Max, max, NUM, ERR_EXACT, 0, OX_LOOP2_max)
+RECORD(Min, min, NUM, ERR_EXACT, 0, OX_LOOP2_min)
+RECORD(Sum, sum, FLOAT, ERR_SUM, 2, OX_LOOP2_add)
+RECORD(Mean, mean, FLOAT, ERR_SUM, 2, OX_LOOP2_add)
 #endif
