@@ -20,7 +20,7 @@ static inline ox_code ox_use_loop2(ox_run *r, ox_loop2_kind kind)
 static inline ox_loop2 *ox_used_loop2(const ox_run *r) { return *(ox_loop2 *const *)r->state; }
 
 #define OX_LOOP2_EACH(load_a, load_b, TX, TY, TZ, expr)                                            \
-    OX_INDEPENDENT                                                                                 \
+    OX_INDEPENDENT_HINT                                                                            \
     for (size_t i = 0; i < n; i++) {                                                               \
         TX a = load_a;                                                                             \
         TY b = load_b;                                                                             \

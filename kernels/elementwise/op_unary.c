@@ -29,7 +29,7 @@ static inline C FN(shrunk)(C x, double lambd, double bias)
         T *y = vy;                                                                                 \
         double a = ((const unary *)params)->a, b = ((const unary *)params)->b;                     \
         (void)a, (void)b;                                                                          \
-        OX_INDEPENDENT                                                                             \
+        OX_INDEPENDENT_HINT                                                                        \
         for (size_t i = 0; i < n; i++) {                                                           \
             C x = LD(xs + i);                                                                      \
             ST(y + i, (C)(whole));                                                                 \
@@ -121,7 +121,7 @@ static ox_code run_f32(ox_run *r) { return ox_map1(r, ((const unary *)r->state)-
         type *y = vy;                                                                              \
         double a = ((const unary *)params)->a, b = ((const unary *)params)->b;                     \
         (void)a, (void)b;                                                                          \
-        OX_INDEPENDENT                                                                             \
+        OX_INDEPENDENT_HINT                                                                        \
         for (size_t i = 0; i < n; i++) {                                                           \
             type x = xs[i];                                                                        \
             y[i] = (expr);                                                                         \

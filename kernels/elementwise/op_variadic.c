@@ -5,8 +5,8 @@
 
 #if IS_FLOAT
 #if BITS == 64
-OX_LOOP2(FN(max_loop), T, T, T, (a > b) | (a != a) ? a : b)
-OX_LOOP2(FN(min_loop), T, T, T, (a < b) | (a != a) ? a : b)
+OX_LOOP2(FN(max_loop), T, T, T, ((a > b) | (a != a)) ? a : b)
+OX_LOOP2(FN(min_loop), T, T, T, ((a < b) | (a != a)) ? a : b)
 OX_LOOP2(FN(sum_loop), T, T, T, a + b)
 #define LOOP(name) FN(name##_loop)
 #else

@@ -25,6 +25,12 @@
 #else
 #define OX_INDEPENDENT
 #endif
+/* The same where it may be that the loop cannot be vectorised (calls in it): clang would warn. */
+#if defined(__clang__)
+#define OX_INDEPENDENT_HINT
+#else
+#define OX_INDEPENDENT_HINT OX_INDEPENDENT
+#endif
 
 /* a b + c in one rounding where the level has it in hardware, in two elsewhere: so the bits of a
  * result may differ between levels, never between thread counts or positions in an array. */
