@@ -29,7 +29,7 @@ const ox_op *ox_op_find(const char *domain, const char *name, int version)
 
 /* The operators that are missing, each once, with the first node that wants it. */
 typedef struct missing {
-    char   text[400];
+    char text[400];
     size_t n_text, n_kinds, n_nodes, n_more; /* n_more: kinds that did not fit */
 } missing;
 
@@ -61,8 +61,9 @@ static void note(missing *m, const ox_node *n, bool seen)
     m->n_text += (size_t)len;
 }
 
-/* Was an operator like node k's already missing earlier in this graph?  Missing nodes are chained in
- * `kinds`, one a kind, so that a thousand nodes of one unknown operator cost a thousand steps. */
+/* Was an operator like node k's already missing earlier in this graph?  Missing nodes are chained
+ * in `kinds`, one a kind, so that a thousand nodes of one unknown operator cost a thousand steps.
+ */
 enum { MAX_KINDS = 256 };
 
 static bool known_kind(const ox_node *kinds[MAX_KINDS], size_t *n_kinds, const ox_node *n)
@@ -95,13 +96,14 @@ ox_code ox_graph_bind(ox_graph *g, ox_error *err)
 {
     const ox_node *kinds[MAX_KINDS];
     size_t n_kinds = 0;
-    missing m = { .n_text = 0 };
+    missing m = {.n_text = 0};
     bind_graph(g, &m, kinds, &n_kinds);
     if (m.n_nodes == 0)
         return OX_OK;
     char more[40] = "";
     if (m.n_more)
         snprintf(more, sizeof more, "; ... and %zu more", m.n_more);
-    return OX_FAIL(err, OX_E_UNSUPPORTED, "%zu unsupported operator%s at %zu node%s: %s%s", m.n_kinds,
-                   m.n_kinds == 1 ? "" : "s", m.n_nodes, m.n_nodes == 1 ? "" : "s", m.text, more);
+    return OX_FAIL(err, OX_E_UNSUPPORTED, "%zu unsupported operator%s at %zu node%s: %s%s",
+                   m.n_kinds, m.n_kinds == 1 ? "" : "s", m.n_nodes, m.n_nodes == 1 ? "" : "s",
+                   m.text, more);
 }

@@ -5,7 +5,10 @@
 #include <stdlib.h>
 
 #ifdef NDEBUG
-void ox_graph_check(const ox_graph *g) { (void)g; }
+void ox_graph_check(const ox_graph *g)
+{
+    (void)g;
+}
 #else
 
 static void check_value(const ox_graph *g, int v)
@@ -51,7 +54,7 @@ static void give(const ox_graph *g, bool *has, int v)
 void ox_graph_check(const ox_graph *g)
 {
     bool *has = calloc(g->n_value + 1, sizeof *has);
-    int  *uses = calloc(g->n_value + 1, sizeof *uses);
+    int *uses = calloc(g->n_value + 1, sizeof *uses);
     if (has && uses) {
         for (int i = 0; i < g->n_in; i++)
             give(g, has, g->in[i]);

@@ -1,5 +1,5 @@
-/* The graph as text, for people: one line a node, `%3 conv1: Conv-11(x, w) {group=1} -> y f32[1,64]`.
- * Names come from the file: bytes that a terminal could act on are written as \xNN. */
+/* The graph as text, for people: one line a node, `%3 conv1: Conv-11(x, w) {group=1} -> y
+ * f32[1,64]`. Names come from the file: bytes that a terminal could act on are written as \xNN. */
 #include "runtime/graph/graph.h"
 
 #include <inttypes.h>
@@ -17,7 +17,10 @@ static void put_bytes(FILE *to, const char *s, size_t n)
             fputc(c, to);
     }
 }
-static void put(FILE *to, const char *s) { put_bytes(to, s, strlen(s)); }
+static void put(FILE *to, const char *s)
+{
+    put_bytes(to, s, strlen(s));
+}
 
 static void put_quoted(FILE *to, ox_str s)
 {
@@ -191,7 +194,8 @@ static void dump_node(const ox_graph *g, const ox_node *n, size_t k, FILE *to, i
         }
 }
 
-static void dump_values(const ox_graph *g, const char *what, const int *v, int n, FILE *to, int indent)
+static void dump_values(const ox_graph *g, const char *what, const int *v, int n, FILE *to,
+                        int indent)
 {
     for (int i = 0; i < n; i++) {
         fprintf(to, "%*s%s ", indent, "", what);

@@ -10,7 +10,7 @@
 struct ox_deferred {
     struct ox_deferred *next;
     void (*release)(void *data, size_t n_bytes);
-    void  *data;
+    void *data;
     size_t n_bytes;
 };
 
@@ -24,8 +24,13 @@ ox_model *ox_model_create(size_t budget)
         return NULL;
     }
     ox_names_init(symbols, a);
-    *m = (ox_model){ .arena = a, .path = "", .producer = "", .producer_version = "",
-                     .model_domain = "", .doc = "", .symbol_index = symbols };
+    *m = (ox_model){.arena = a,
+                    .path = "",
+                    .producer = "",
+                    .producer_version = "",
+                    .model_domain = "",
+                    .doc = "",
+                    .symbol_index = symbols};
     return m;
 }
 
@@ -44,7 +49,7 @@ bool ox_model_defer(ox_model *m, void (*release)(void *data, size_t n_bytes), vo
     struct ox_deferred *d = ox_arena_alloc(m->arena, sizeof *d);
     if (!d)
         return false;
-    *d = (struct ox_deferred){ m->deferred, release, data, n_bytes };
+    *d = (struct ox_deferred){m->deferred, release, data, n_bytes};
     m->deferred = d;
     return true;
 }
@@ -86,20 +91,20 @@ ox_graph *ox_graph_create(ox_model *m, ox_graph *parent, const char *name)
 
 int ox_graph_add_value(ox_graph *g, const char *name)
 {
-    if (g->n_value >= INT_MAX || !ox_arena_grow(g->arena, (void **)&g->value, g->n_value,
-                                                &g->cap_value, sizeof *g->value))
+    if (g->n_value >= INT_MAX ||
+        !ox_arena_grow(g->arena, (void **)&g->value, g->n_value, &g->cap_value, sizeof *g->value))
         return -1;
-    g->value[g->n_value] = (ox_info){ .name = name, .type = { .rank = -1 }, .producer = -1 };
+    g->value[g->n_value] = (ox_info){.name = name, .type = {.rank = -1}, .producer = -1};
     return (int)g->n_value++;
 }
 
 ox_node *ox_graph_add_node(ox_graph *g)
 {
-    if (g->n_node >= INT_MAX || !ox_arena_grow(g->arena, (void **)&g->node, g->n_node,
-                                               &g->cap_node, sizeof *g->node))
+    if (g->n_node >= INT_MAX ||
+        !ox_arena_grow(g->arena, (void **)&g->node, g->n_node, &g->cap_node, sizeof *g->node))
         return NULL;
     ox_node *n = &g->node[g->n_node];
-    *n = (ox_node){ .name = "", .op_type = "", .domain = "", .index = (int)g->n_node };
+    *n = (ox_node){.name = "", .op_type = "", .domain = "", .index = (int)g->n_node};
     g->n_node++;
     return n;
 }

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-static uint64_t       key[2];
+static uint64_t key[2];
 static pthread_once_t key_once = PTHREAD_ONCE_INIT;
 
 static void make_key(void)
@@ -22,7 +22,10 @@ static void make_key(void)
         fclose(f);
 }
 
-static inline uint64_t rotate(uint64_t x, int b) { return x << b | x >> (64 - b); }
+static inline uint64_t rotate(uint64_t x, int b)
+{
+    return x << b | x >> (64 - b);
+}
 
 static inline void sip_round(uint64_t v[4])
 {
@@ -36,8 +39,8 @@ static uint32_t hash_of(const char *name)
 {
     pthread_once(&key_once, make_key);
     size_t n = strlen(name), i = 0;
-    uint64_t word, v[4] = { key[0] ^ 0x736f6d6570736575u, key[1] ^ 0x646f72616e646f6du,
-                            key[0] ^ 0x6c7967656e657261u, key[1] ^ 0x7465646279746573u };
+    uint64_t word, v[4] = {key[0] ^ 0x736f6d6570736575u, key[1] ^ 0x646f72616e646f6du,
+                           key[0] ^ 0x6c7967656e657261u, key[1] ^ 0x7465646279746573u};
     for (; n - i >= 8; i += 8) {
         memcpy(&word, name + i, 8);
         v[3] ^= word;
@@ -77,7 +80,7 @@ int ox_names_get(const ox_names *t, const char *name, int none)
 
 static bool grow(ox_names *t)
 {
-    ox_names bigger = { .arena = t->arena, .n = t->n, .n_slots = t->n_slots ? t->n_slots * 2 : 16 };
+    ox_names bigger = {.arena = t->arena, .n = t->n, .n_slots = t->n_slots ? t->n_slots * 2 : 16};
     bigger.slot = ox_arena_array(t->arena, bigger.n_slots, sizeof *bigger.slot);
     if (!bigger.slot)
         return false;
@@ -95,6 +98,6 @@ bool ox_names_put(ox_names *t, const char *name, int value)
     uint32_t hash = hash_of(name);
     struct ox_names_slot *s = find(t, name, hash);
     t->n += s->name == NULL;
-    *s = (struct ox_names_slot){ name, hash, value };
+    *s = (struct ox_names_slot){name, hash, value};
     return true;
 }

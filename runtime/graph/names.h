@@ -1,6 +1,6 @@
-/* Names to numbers.  A hash table whose hash is keyed per process, so that a file cannot choose names
- * that collide; order of insertion and results do not depend on the key.  Everything is allocated from
- * the arena given at the start, so there is nothing to release. */
+/* Names to numbers.  A hash table whose hash is keyed per process, so that a file cannot choose
+ * names that collide; results do not depend on the key.  Everything is allocated from the arena
+ * given at the start, so there is nothing to release. */
 #ifndef OX_GRAPH_NAMES_H
 #define OX_GRAPH_NAMES_H
 

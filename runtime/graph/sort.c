@@ -9,7 +9,7 @@ enum { WAITING, OPEN, DONE }; /* of a node in the depth-first walk */
 
 /* What a node depends on, one after the other: its inputs, then what its subgraphs capture. */
 typedef struct cursor {
-    int    node, input, attr;
+    int node, input, attr;
     size_t capture;
 } cursor;
 
@@ -33,7 +33,7 @@ static int next_dependency(const ox_graph *g, cursor *c)
 static bool is_sorted(const ox_graph *g)
 {
     for (size_t k = 0; k < g->n_node; k++) {
-        cursor c = { .node = (int)k };
+        cursor c = {.node = (int)k};
         for (int v; (v = next_dependency(g, &c)) != OX_ABSENT;)
             if (g->value[v].producer >= (int)k)
                 return false;
@@ -56,7 +56,8 @@ static ox_code cycle(const ox_graph *g, const cursor *stack, size_t from, size_t
                    top == from ? "" : "s", text);
 }
 
-/* Depth first in file order, each node after those it depends on: a sorted graph keeps its order. */
+/* Depth first in file order, each node after those it depends on: a sorted graph keeps its order.
+ */
 static ox_code order_nodes(const ox_graph *g, int *order, char *state, cursor *stack, ox_error *err)
 {
     size_t n_done = 0;
@@ -64,7 +65,7 @@ static ox_code order_nodes(const ox_graph *g, int *order, char *state, cursor *s
         if (state[k] != WAITING)
             continue;
         size_t top = 0;
-        stack[0] = (cursor){ .node = (int)k };
+        stack[0] = (cursor){.node = (int)k};
         state[k] = OPEN;
         for (;;) {
             int v = next_dependency(g, &stack[top]);
@@ -85,7 +86,7 @@ static ox_code order_nodes(const ox_graph *g, int *order, char *state, cursor *s
                 return cycle(g, stack, from, top, err);
             }
             state[p] = OPEN;
-            stack[++top] = (cursor){ .node = p };
+            stack[++top] = (cursor){.node = p};
         }
     }
     return OX_OK;
@@ -96,11 +97,11 @@ ox_code ox_graph_sort(ox_graph *g, ox_error *err)
     ox_graph_link(g);
     if (is_sorted(g))
         return OX_OK;
-    int     *order = calloc(g->n_node, sizeof *order);
-    char    *state = calloc(g->n_node, 1);
-    cursor  *stack = calloc(g->n_node, sizeof *stack);
+    int *order = calloc(g->n_node, sizeof *order);
+    char *state = calloc(g->n_node, 1);
+    cursor *stack = calloc(g->n_node, sizeof *stack);
     ox_node *moved = calloc(g->n_node, sizeof *moved);
-    ox_code  code = OX_E_NOMEM;
+    ox_code code = OX_E_NOMEM;
     if (order && state && stack && moved) {
         code = order_nodes(g, order, state, stack, err);
         if (code == OX_OK) {
@@ -131,7 +132,7 @@ void ox_graph_prune(ox_graph *g)
             used |= n->out[i] != OX_ABSENT && g->value[n->out[i]].n_uses > 0;
         if (used)
             continue;
-        cursor c = { .node = (int)k };
+        cursor c = {.node = (int)k};
         for (int v; (v = next_dependency(g, &c)) != OX_ABSENT;)
             g->value[v].n_uses--;
         n->op_type = NULL;

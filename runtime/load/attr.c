@@ -8,13 +8,20 @@
 static unsigned kinds_present(const OxPb__AttributeProto *p)
 {
     bool has[] = {
-        [OX_ATTR_FLOAT] = p->has_f, [OX_ATTR_INT] = p->has_i, [OX_ATTR_STRING] = p->has_s,
-        [OX_ATTR_TENSOR] = p->t, [OX_ATTR_GRAPH] = p->g, [OX_ATTR_FLOATS] = p->n_floats,
-        [OX_ATTR_INTS] = p->n_ints, [OX_ATTR_STRINGS] = p->n_strings,
-        [OX_ATTR_TENSORS] = p->n_tensors, [OX_ATTR_GRAPHS] = p->n_graphs,
+        [OX_ATTR_FLOAT] = p->has_f,
+        [OX_ATTR_INT] = p->has_i,
+        [OX_ATTR_STRING] = p->has_s,
+        [OX_ATTR_TENSOR] = p->t,
+        [OX_ATTR_GRAPH] = p->g,
+        [OX_ATTR_FLOATS] = p->n_floats,
+        [OX_ATTR_INTS] = p->n_ints,
+        [OX_ATTR_STRINGS] = p->n_strings,
+        [OX_ATTR_TENSORS] = p->n_tensors,
+        [OX_ATTR_GRAPHS] = p->n_graphs,
         [OX_ATTR_SPARSE_TENSOR] = p->sparse_tensor,
         [OX_ATTR_SPARSE_TENSORS] = p->n_sparse_tensors,
-        [OX_ATTR_TYPE_PROTO] = p->tp, [OX_ATTR_TYPE_PROTOS] = p->n_type_protos,
+        [OX_ATTR_TYPE_PROTO] = p->tp,
+        [OX_ATTR_TYPE_PROTOS] = p->n_type_protos,
     };
     unsigned mask = 0;
     for (size_t k = 1; k < OX_COUNT(has); k++)
@@ -22,8 +29,8 @@ static unsigned kinds_present(const OxPb__AttributeProto *p)
     return mask;
 }
 
-/* The kind that the file states, or the one whose field it fills (files of IR 1 and 2), or for an empty
- * list the one that the operator wants. */
+/* The kind that the file states, or the one whose field it fills (files of IR 1 and 2), or for an
+ * empty list the one that the operator wants. */
 static ox_code kind_of(ox_builder *b, const OxPb__AttributeProto *p, const char *name,
                        const ox_schema *schema, ox_attr_kind *out)
 {
@@ -31,12 +38,14 @@ static ox_code kind_of(ox_builder *b, const OxPb__AttributeProto *p, const char 
     int kind = p->has_type ? (int)p->type : OX_ATTR_UNDEFINED;
     if (kind != OX_ATTR_UNDEFINED) {
         if (kind < 0 || kind > OX_ATTR_TYPE_PROTOS)
-            return OX_FAIL(b->err, OX_E_GRAPH, "attribute '%.100s' is of unknown kind %d", name, kind);
+            return OX_FAIL(b->err, OX_E_GRAPH, "attribute '%.100s' is of unknown kind %d", name,
+                           kind);
         *out = (ox_attr_kind)kind;
         /* Writers that drop zeros leave the field out; another field is a contradiction. */
         if (present && !(present >> kind & 1))
-            return OX_FAIL(b->err, OX_E_GRAPH, "attribute '%.100s' says it is of kind %s and holds another",
-                           name, ox_attr_kind_name(*out));
+            return OX_FAIL(b->err, OX_E_GRAPH,
+                           "attribute '%.100s' says it is of kind %s and holds another", name,
+                           ox_attr_kind_name(*out));
         return OX_OK;
     }
     const ox_schema_attr *known = schema ? ox_schema_attr_find(schema, name) : NULL;
@@ -70,10 +79,12 @@ static bool text_of(ox_builder *b, const ProtobufCBinaryData *from, ox_str *to)
 
 static ox_code list(ox_builder *b, const OxPb__AttributeProto *p, ox_attr *a)
 {
-    size_t n = a->kind == OX_ATTR_INTS ? p->n_ints : a->kind == OX_ATTR_FLOATS ? p->n_floats : p->n_strings;
+    size_t n = a->kind == OX_ATTR_INTS     ? p->n_ints
+               : a->kind == OX_ATTR_FLOATS ? p->n_floats
+                                           : p->n_strings;
     if (n > INT_MAX)
-        return OX_FAIL(b->err, OX_E_LIMIT, "attribute '%.100s' has %zu items, the limit is %d", a->name,
-                       n, INT_MAX);
+        return OX_FAIL(b->err, OX_E_LIMIT, "attribute '%.100s' has %zu items, the limit is %d",
+                       a->name, n, INT_MAX);
     a->n = (int)n;
     if (a->kind == OX_ATTR_INTS) {
         a->ints = p->ints; /* in the model's arena already: ox_wire_read put them there */
@@ -96,8 +107,8 @@ static void release_value(void *value, size_t n_bytes)
     ox_value_release(value);
 }
 
-static ox_code message(ox_builder *b, ox_scope *at, ox_graph_build *gb, const OxPb__AttributeProto *p,
-                       ox_attr *a)
+static ox_code message(ox_builder *b, ox_scope *at, ox_graph_build *gb,
+                       const OxPb__AttributeProto *p, ox_attr *a)
 {
     ox_arena *arena = b->m->arena;
     const char *kind = a->kind == OX_ATTR_TENSOR ? "attribute tensor" : "attribute sparse tensor";
@@ -116,7 +127,8 @@ static ox_code message(ox_builder *b, ox_scope *at, ox_graph_build *gb, const Ox
         return ox_load_sparse(p->sparse_tensor, kind, &b->place, a->sparse, b->err);
     case OX_ATTR_TYPE_PROTO:
         a->type = ox_arena_alloc(arena, sizeof *a->type);
-        return a->type ? ox_load_type(p->tp, a->name, b->m, a->type, b->err) : ox_build_no_memory(b);
+        return a->type ? ox_load_type(p->tp, a->name, b->m, a->type, b->err)
+                       : ox_build_no_memory(b);
     case OX_ATTR_GRAPH:
         return ox_build_graph(b, p->g, gb, at, &a->graph);
     default:
@@ -126,8 +138,8 @@ static ox_code message(ox_builder *b, ox_scope *at, ox_graph_build *gb, const Ox
 }
 
 /* at: the scope that p was written in, which graphs see; gb: the graph that will hold the node. */
-static ox_code convert(ox_builder *b, ox_scope *at, ox_graph_build *gb, const OxPb__AttributeProto *p,
-                       const ox_schema *schema, ox_attr *a)
+static ox_code convert(ox_builder *b, ox_scope *at, ox_graph_build *gb,
+                       const OxPb__AttributeProto *p, const ox_schema *schema, ox_attr *a)
 {
     OX_TRY(kind_of(b, p, a->name, schema, &a->kind));
     switch (a->kind) {
@@ -156,8 +168,8 @@ static const OxPb__AttributeProto *find(OxPb__AttributeProto *const *p, size_t n
     return NULL;
 }
 
-/* What p stands for: inside a function it may refer to an attribute of the call, which may itself be
- * inside a function and refer on.  NULL: the caller gave none and there is no default. */
+/* What p stands for: inside a function it may refer to an attribute of the call, which may itself
+ * be inside a function and refer on.  NULL: the caller gave none and there is no default. */
 static const OxPb__AttributeProto *refer(const OxPb__AttributeProto *p, ox_scope **at)
 {
     while (p && p->ref_attr_name && *p->ref_attr_name) {
@@ -165,7 +177,8 @@ static const OxPb__AttributeProto *refer(const OxPb__AttributeProto *p, ox_scope
         const char *name = p->ref_attr_name;
         if (!call)
             return NULL;
-        p = find(call->node->attribute, OX_MIN(call->node->n_attribute, (size_t)OX_MAX_ATTRS), name);
+        p = find(call->node->attribute, OX_MIN(call->node->n_attribute, (size_t)OX_MAX_ATTRS),
+                 name);
         if (!p)
             return find(call->function->attribute_proto,
                         OX_MIN(call->function->n_attribute_proto, (size_t)OX_MAX_ATTRS), name);
@@ -174,7 +187,8 @@ static const OxPb__AttributeProto *refer(const OxPb__AttributeProto *p, ox_scope
     return p;
 }
 
-/* Exporters of 2017 wrote Cast's `to` as a name ("FLOAT") even after opset 6 had made it a number. */
+/* Exporters of 2017 wrote Cast's `to` as a name ("FLOAT") even after opset 6 had made it a number.
+ */
 static void mend_cast(const ox_node *n, ox_attr *a)
 {
     if (a->kind != OX_ATTR_STRING || !n->schema || n->schema->since < 6 || *n->domain ||
@@ -183,7 +197,7 @@ static void mend_cast(const ox_node *n, ox_attr *a)
     const ProtobufCEnumValue *type = protobuf_c_enum_descriptor_get_value_by_name(
         &ox_pb__tensor_proto__data_type__descriptor, a->s.s);
     if (type)
-        *a = (ox_attr){ .name = a->name, .kind = OX_ATTR_INT, .i = type->value };
+        *a = (ox_attr){.name = a->name, .kind = OX_ATTR_INT, .i = type->value};
 }
 
 ox_code ox_build_attrs(ox_builder *b, ox_scope *s, const OxPb__NodeProto *p, ox_node *n)
@@ -199,12 +213,13 @@ ox_code ox_build_attrs(ox_builder *b, ox_scope *s, const OxPb__NodeProto *p, ox_
         if (ox_node_attr(n, written->name))
             return OX_FAIL(b->err, OX_E_GRAPH, "attribute '%.100s' is given twice", written->name);
         if (written->ref_attr_name && *written->ref_attr_name && !s->call)
-            return OX_FAIL(b->err, OX_E_GRAPH, "attribute '%.100s' refers to '%.100s' outside a function",
+            return OX_FAIL(b->err, OX_E_GRAPH,
+                           "attribute '%.100s' refers to '%.100s' outside a function",
                            written->name, written->ref_attr_name);
         const OxPb__AttributeProto *meant = refer(written, &at);
         if (!meant)
             continue;
-        ox_attr a = { .name = ox_build_text(b, written->name) };
+        ox_attr a = {.name = ox_build_text(b, written->name)};
         if (!a.name)
             return ox_build_no_memory(b);
         OX_TRY(convert(b, at, s->gb, meant, n->schema, &a));

@@ -1,5 +1,5 @@
-/* GraphProto to ox_graph: declares all names of a graph, then builds its nodes, so that their order in
- * the file does not matter; sorts at the end. */
+/* GraphProto to ox_graph: declares all names of a graph, then builds its nodes, so that their order
+ * in the file does not matter; sorts at the end. */
 #include "runtime/load/build.h"
 
 #include <limits.h>
@@ -27,8 +27,10 @@ const char *ox_build_text(ox_builder *b, const char *s)
 
 /* ---- names ---- */
 
-/* A name that no value of the graph has yet.  The counter grows with each try: n names cost n tries. */
-static const char *unique_name(ox_builder *b, ox_graph_build *gb, const char *prefix, const char *name)
+/* A name that no value of the graph has yet.  The counter grows with each try: n names cost n
+ * tries. */
+static const char *unique_name(ox_builder *b, ox_graph_build *gb, const char *prefix,
+                               const char *name)
 {
     const ox_graph *g = gb->g;
     for (; gb->n_taken < g->n_value; gb->n_taken++)
@@ -50,8 +52,10 @@ ox_code ox_build_temporary(ox_builder *b, ox_graph_build *gb, const char *prefix
     return *out < 0 ? ox_build_no_memory(b) : OX_OK;
 }
 
-/* Value v of the graph `from`, as a value of the graph `to` further in: a capture at every level. */
-static ox_code import(ox_builder *b, ox_graph_build *to, const ox_graph_build *from, int v, int *out)
+/* Value v of the graph `from`, as a value of the graph `to` further in: a capture at every level.
+ */
+static ox_code import(ox_builder *b, ox_graph_build *to, const ox_graph_build *from, int v,
+                      int *out)
 {
     *out = v;
     if (to == from)
@@ -69,7 +73,7 @@ static ox_code import(ox_builder *b, ox_graph_build *to, const ox_graph_build *f
         !ox_arena_grow(b->m->arena, (void **)&g->capture, g->n_capture, &g->cap_capture,
                        sizeof *g->capture))
         return ox_build_no_memory(b);
-    g->capture[g->n_capture++] = (ox_capture){ outer, *out };
+    g->capture[g->n_capture++] = (ox_capture){outer, *out};
     return OX_OK;
 }
 
@@ -93,8 +97,8 @@ ox_code ox_build_value(ox_builder *b, ox_scope *s, const char *name, int *out)
 {
     OX_TRY(look_up(b, s, name, out));
     if (*out == UNKNOWN)
-        return OX_FAIL(b->err, OX_E_GRAPH, "'%.200s' is no input, initializer or output of any node",
-                       name);
+        return OX_FAIL(b->err, OX_E_GRAPH,
+                       "'%.200s' is no input, initializer or output of any node", name);
     return OX_OK;
 }
 
@@ -105,8 +109,9 @@ static ox_code declare(ox_builder *b, ox_scope *s, const char *name, const char 
     if (!name || !*name)
         return OX_FAIL(b->err, OX_E_GRAPH, "graph '%.100s': %s without a name", g->name, what);
     if (ox_names_get(&s->names, name, UNKNOWN) != UNKNOWN)
-        return OX_FAIL(b->err, OX_E_GRAPH, "graph '%.100s': %s '%.200s': that name is defined already",
-                       g->name, what, name);
+        return OX_FAIL(b->err, OX_E_GRAPH,
+                       "graph '%.100s': %s '%.200s': that name is defined already", g->name, what,
+                       name);
     const char *copy = ox_arena_strndup(b->m->arena, name, strlen(name));
     *out = copy ? ox_graph_add_value(g, copy) : -1;
     return *out >= 0 && ox_names_put(&s->names, copy, *out) ? OX_OK : ox_build_no_memory(b);
@@ -128,7 +133,7 @@ static ox_code add_inputs(ox_builder *b, ox_scope *s, const OxPb__GraphProto *p)
 
 static ox_type type_of_tensor(const ox_tensor *t)
 {
-    ox_type type = { .kind = OX_TENSOR, .dtype = t->dtype, .rank = t->rank };
+    ox_type type = {.kind = OX_TENSOR, .dtype = t->dtype, .rank = t->rank};
     memcpy(type.dim, t->dim, sizeof type.dim);
     return type;
 }
@@ -147,7 +152,8 @@ static ox_code initialized_value(ox_builder *b, ox_scope *s, const char *name, i
 static ox_code set_constant(ox_builder *b, ox_info *info, const ox_tensor *t)
 {
     ox_type *declared = &info->type;
-    if (declared->kind == OX_TENSOR && declared->dtype != t->dtype && declared->dtype != OX_UNDEFINED)
+    if (declared->kind == OX_TENSOR && declared->dtype != t->dtype &&
+        declared->dtype != OX_UNDEFINED)
         return OX_FAIL(b->err, OX_E_TYPE, "initializer '%.100s' is %s, the input of that name %s",
                        info->name, ox_dtype_name(t->dtype), ox_dtype_name(declared->dtype));
     info->constant = ox_arena_alloc(b->m->arena, sizeof *info->constant);
@@ -174,7 +180,8 @@ static ox_code add_initializers(ox_builder *b, ox_scope *s, const OxPb__GraphPro
         OX_TRY(initialized_value(b, s, sp->values ? sp->values->name : NULL, &v));
         OX_TRY(ox_load_sparse(sp, "sparse initializer", &b->place, &sparse, b->err));
         /* No operator takes sparse tensors, so the value is what it stands for. */
-        ox_code code = ox_load_dense(&sparse, "sparse initializer", sp->values->name, &b->place, &t, b->err);
+        ox_code code =
+            ox_load_dense(&sparse, "sparse initializer", sp->values->name, &b->place, &t, b->err);
         ox_value_release(&sparse);
         OX_TRY(code);
         OX_TRY(set_constant(b, &g->value[v], &t));
@@ -234,9 +241,10 @@ static ox_code add_outputs(ox_builder *b, ox_scope *s, const OxPb__GraphProto *p
         int v;
         OX_TRY(look_up(b, s, name, &v));
         if (v < 0)
-            return OX_FAIL(b->err, OX_E_GRAPH,
-                           "graph '%.100s': output '%.200s' is no input, initializer or output of any node",
-                           g->name, name);
+            return OX_FAIL(
+                b->err, OX_E_GRAPH,
+                "graph '%.100s': output '%.200s' is no input, initializer or output of any node",
+                g->name, name);
         g->value[v].is_output = true;
         g->out[g->n_out++] = v;
     }
@@ -250,7 +258,8 @@ static ox_code reserve(ox_builder *b, ox_graph *g, const OxPb__GraphProto *p)
     for (size_t k = 0; k < p->n_node; k++)
         n_value += p->node[k]->n_output;
     if (n_value > INT_MAX || p->n_node > INT_MAX || p->n_output > INT_MAX)
-        return OX_FAIL(b->err, OX_E_LIMIT, "graph '%.100s' has more than %d values", g->name, INT_MAX);
+        return OX_FAIL(b->err, OX_E_LIMIT, "graph '%.100s' has more than %d values", g->name,
+                       INT_MAX);
     g->cap_value = n_value;
     g->cap_node = p->n_node;
     g->value = ox_arena_array(b->m->arena, n_value, sizeof *g->value);
@@ -261,8 +270,9 @@ static ox_code reserve(ox_builder *b, ox_graph *g, const OxPb__GraphProto *p)
 ox_code ox_build_graph(ox_builder *b, const OxPb__GraphProto *p, ox_graph_build *parent,
                        ox_scope *up, ox_graph **out)
 {
-    ox_graph_build gb = { .parent = parent, .depth = parent ? parent->depth + 1 : 0 };
-    ox_scope s = { .gb = &gb, .up = up, .call = up ? up->call : NULL, .opset = up ? up->opset : &b->opset };
+    ox_graph_build gb = {.parent = parent, .depth = parent ? parent->depth + 1 : 0};
+    ox_scope s = {
+        .gb = &gb, .up = up, .call = up ? up->call : NULL, .opset = up ? up->opset : &b->opset};
     if (gb.depth > OX_MAX_GRAPH_DEPTH)
         return OX_FAIL(b->err, OX_E_LIMIT, "graphs are nested more than %d deep; that is the limit",
                        OX_MAX_GRAPH_DEPTH);

@@ -28,8 +28,8 @@ typedef struct ox_call {
     const OxPb__FunctionProto *function;
 } ox_call;
 
-/* The names that nodes see.  A graph has a scope; so has the body of a function, whose values are in the
- * graph of the call but whose names are its own. */
+/* The names that nodes see.  A graph has a scope; so has the body of a function, whose values are
+ * in the graph of the call but whose names are its own. */
 typedef struct ox_scope {
     ox_names        names; /* -> value of gb->g, or OX_ABSENT: an input the caller left out */
     ox_graph_build *gb;
@@ -64,8 +64,8 @@ ox_code     ox_build_no_memory(ox_builder *b);
 /* "" for ai.onnx. */
 const char *ox_build_domain(const char *domain);
 /* Fills a table of domain -> version. */
-ox_code ox_build_opsets(ox_builder *b, OxPb__OperatorSetIdProto *const *p, size_t n, ox_names *table)
-    OX_MUST_CHECK;
+ox_code ox_build_opsets(ox_builder *b, OxPb__OperatorSetIdProto *const *p, size_t n,
+                        ox_names *table) OX_MUST_CHECK;
 int ox_build_opset_of(ox_builder *b, const ox_scope *s, const char *domain);
 
 /* The graph p, part of parent (NULL: the model's).  s is what its nodes see besides. */

@@ -1,5 +1,5 @@
-/* Files: mapped read-only where possible.  A model may name other files, and is not to be trusted in
- * that: they must be regular files below its own folder, reached without a symbolic link. */
+/* Files: mapped read-only where possible.  A model may name other files, and is not to be trusted
+ * in that: they must be regular files below its own folder, reached without a symbolic link. */
 #include "runtime/load/proto.h"
 
 #include <errno.h>
@@ -15,13 +15,16 @@
 #endif
 
 struct ox_external {
-    ox_model   *model;
-    ox_arena   *arena;
+    ox_model *model;
+    ox_arena *arena;
     const char *folder;
-    int         folder_fd; /* -1: not opened yet */
-    ox_names    names;     /* location -> index in file */
-    struct named_file { const uint8_t *bytes; size_t n; } *file;
-    size_t      n_file, cap_file;
+    int folder_fd;  /* -1: not opened yet */
+    ox_names names; /* location -> index in file */
+    struct named_file {
+        const uint8_t *bytes;
+        size_t n;
+    } * file;
+    size_t n_file, cap_file;
 };
 
 void ox_file_close(void *bytes, size_t n_bytes)
@@ -55,7 +58,8 @@ static ox_code read_all(int fd, const char *path, uint8_t **bytes, size_t *n, ox
             uint8_t *grown = used >= most ? NULL : realloc(buffer, more);
             if (!grown) {
                 free(buffer);
-                return OX_FAIL(err, OX_E_LIMIT, "'%.200s': more than %zu bytes to read", path, used);
+                return OX_FAIL(err, OX_E_LIMIT, "'%.200s': more than %zu bytes to read", path,
+                               used);
             }
             buffer = grown;
             size = more;
@@ -118,7 +122,7 @@ ox_external *ox_external_create(ox_model *m, ox_arena *a, const char *folder)
 {
     ox_external *e = ox_arena_alloc(a, sizeof *e);
     if (e) {
-        *e = (ox_external){ .model = m, .arena = a, .folder = folder, .folder_fd = -1 };
+        *e = (ox_external){.model = m, .arena = a, .folder = folder, .folder_fd = -1};
         ox_names_init(&e->names, a);
     }
     return e;
@@ -130,7 +134,8 @@ void ox_external_release(ox_external *e)
         close(e->folder_fd);
 }
 
-/* Why the location cannot be below the folder, or NULL.  The system is asked again when it is opened. */
+/* Why the location cannot be below the folder, or NULL.  The system is asked again when it is
+ * opened. */
 static const char *bad_location(const char *location)
 {
     if (!*location)
@@ -179,8 +184,9 @@ static int open_stepwise(int folder_fd, const char *location)
 static int open_below(int folder_fd, const char *location)
 {
 #if defined(SYS_openat2)
-    struct open_how how = { .flags = OPEN_FLAGS,
-                            .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS };
+    struct open_how how = {.flags = OPEN_FLAGS,
+                           .resolve =
+                               RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
     int fd = (int)syscall(SYS_openat2, folder_fd, location, &how, sizeof how);
     if (fd >= 0 || (errno != ENOSYS && errno != EPERM && errno != EINVAL))
         return fd;
@@ -202,11 +208,12 @@ static ox_code open_location(ox_external *e, const char *location, uint8_t **byt
     struct stat st;
     int fd = open_below(e->folder_fd, location);
     if (fd < 0 && (errno == ELOOP || errno == ENOTDIR || errno == EMLINK))
-        return OX_FAIL(err, OX_E_GRAPH, "external data: location '%.100s' goes through a symbolic link or a file",
+        return OX_FAIL(err, OX_E_GRAPH,
+                       "external data: location '%.100s' goes through a symbolic link or a file",
                        location);
     if (fd < 0)
-        return OX_FAIL(err, OX_E_IO, "external data: cannot open '%.100s' in '%.200s': %s", location,
-                       e->folder, strerror(errno));
+        return OX_FAIL(err, OX_E_IO, "external data: cannot open '%.100s' in '%.200s': %s",
+                       location, e->folder, strerror(errno));
     ox_code code;
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
         code = OX_FAIL(err, OX_E_GRAPH, "external data: '%.100s' is not a regular file", location);
@@ -228,12 +235,13 @@ ox_code ox_external_find(ox_external *e, const char *location, const uint8_t **b
             return OX_FAIL(err, OX_E_NOMEM, "out of memory");
         OX_TRY(open_location(e, location, &p, &size, err));
         k = (int)e->n_file;
-        if (!ox_names_put(&e->names, location, k) || !ox_model_defer(e->model, ox_file_close, p, size)) {
+        if (!ox_names_put(&e->names, location, k) ||
+            !ox_model_defer(e->model, ox_file_close, p, size)) {
             ox_file_close(p, size);
             return OX_FAIL(err, OX_E_NOMEM, "out of memory");
         }
         e->model->n_bytes += size;
-        e->file[e->n_file++] = (struct named_file){ size ? p : nothing, size };
+        e->file[e->n_file++] = (struct named_file){size ? p : nothing, size};
     }
     *bytes = e->file[k].bytes;
     *n = e->file[k].n;

@@ -1,6 +1,6 @@
-/* Model-local functions.  Every call is replaced by the nodes of the function's body, so that no later
- * stage knows of functions.  The body's names are its own; values get names made of the call's name and
- * theirs. */
+/* Model-local functions.  Every call is replaced by the nodes of the function's body, so that no
+ * later stage knows of functions.  The body's names are its own; values get names made of the
+ * call's name and theirs. */
 #include "runtime/load/build.h"
 
 #include <limits.h>
@@ -8,8 +8,8 @@
 
 enum { UNKNOWN = -2 };
 
-/* Identity of a function.  The separator cannot be in a name of a sane file; a file that has it there
- * confuses only itself. */
+/* Identity of a function.  The separator cannot be in a name of a sane file; a file that has it
+ * there confuses only itself. */
 static const char *key_of(ox_arena *a, const char *domain, const char *name, const char *overload)
 {
     return ox_arena_printf(a, "%s\x1f%s\x1f%s", ox_build_domain(domain), name ? name : "",
@@ -29,7 +29,8 @@ ox_code ox_build_functions(ox_builder *b)
         if (!key)
             return ox_build_no_memory(b);
         if (ox_names_get(&b->function, key, -1) >= 0)
-            return OX_FAIL(b->err, OX_E_GRAPH, "function '%.100s' of domain '%.100s' is defined twice",
+            return OX_FAIL(b->err, OX_E_GRAPH,
+                           "function '%.100s' of domain '%.100s' is defined twice",
                            f->name ? f->name : "", f->domain ? f->domain : "");
         if (!ox_names_put(&b->function, key, (int)i))
             return ox_build_no_memory(b);
@@ -78,7 +79,8 @@ static ox_code pass_through(ox_builder *b, ox_scope *body, int from, int to)
     ox_node *n = from == OX_ABSENT ? NULL : ox_graph_add_node(body->gb->g);
     int *slots = ox_arena_array(b->m->arena, 2, sizeof *slots);
     if (from == OX_ABSENT)
-        return OX_FAIL(b->err, OX_E_GRAPH, "the function returns an input that the caller left out");
+        return OX_FAIL(b->err, OX_E_GRAPH,
+                       "the function returns an input that the caller left out");
     if (!n || !slots)
         return ox_build_no_memory(b);
     slots[0] = from;
@@ -112,7 +114,8 @@ static ox_code bind_outputs(ox_builder *b, ox_scope *s, const OxPb__NodeProto *p
             continue;
         }
         if (ox_names_get(outputs, f->output[i], UNKNOWN) != UNKNOWN)
-            return OX_FAIL(b->err, OX_E_GRAPH, "the function has two outputs '%.100s'", f->output[i]);
+            return OX_FAIL(b->err, OX_E_GRAPH, "the function has two outputs '%.100s'",
+                           f->output[i]);
         if (!ox_names_put(outputs, f->output[i], v))
             return ox_build_no_memory(b);
     }
@@ -158,18 +161,22 @@ static ox_code expand(ox_builder *b, ox_scope *s, const OxPb__NodeProto *p,
     return OX_OK;
 }
 
-ox_code ox_build_call(ox_builder *b, ox_scope *s, const OxPb__NodeProto *p, int function, size_t index)
+ox_code ox_build_call(ox_builder *b, ox_scope *s, const OxPb__NodeProto *p, int function,
+                      size_t index)
 {
     const OxPb__FunctionProto *f = b->proto->functions[function];
     struct ox_function_state *state = &b->function_state[function];
     if (state->active)
         return OX_FAIL(b->err, OX_E_GRAPH, "function '%.100s' calls itself", p->op_type);
     if (b->call_depth >= OX_MAX_CALL_DEPTH)
-        return OX_FAIL(b->err, OX_E_LIMIT, "functions call one another more than %d deep; that is the limit",
+        return OX_FAIL(b->err, OX_E_LIMIT,
+                       "functions call one another more than %d deep; that is the limit",
                        OX_MAX_CALL_DEPTH);
-    ox_call call = { .node = p, .at = s, .function = f };
-    ox_scope body = { .gb = s->gb, .call = &call, .opset = &state->opset,
-                      .prefix = ox_build_node_name(b, s, p, index) };
+    ox_call call = {.node = p, .at = s, .function = f};
+    ox_scope body = {.gb = s->gb,
+                     .call = &call,
+                     .opset = &state->opset,
+                     .prefix = ox_build_node_name(b, s, p, index)};
     if (!body.prefix)
         return ox_build_no_memory(b);
     ox_names_init(&body.names, b->a);

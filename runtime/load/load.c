@@ -23,17 +23,20 @@ static size_t budget_for(size_t n)
 /* Files that people take for models.  NULL: none of these. */
 static const char *other_format(const uint8_t *p, size_t n)
 {
-    static const struct { size_t at; const char *magic, *what; } known[] = {
-        { 0, "version https://git-lfs", "a Git LFS pointer: the model itself has not been fetched" },
-        { 0, "PK\3\4", "a zip archive (PyTorch checkpoints are such)" },
-        { 0, "\x1f\x8b", "compressed with gzip" },
-        { 0, "\x89HDF", "an HDF5 file" },
-        { 4, "TFL3", "a TensorFlow Lite model" },
-        { 4, "ORTM", "a model in ONNX Runtime's own format" },
-        { 0, "\x93NUMPY", "a NumPy array" },
-        { 0, "<!DOCTYPE", "a web page" },
-        { 0, "<html", "a web page" },
-        { 0, "{", "text" },
+    static const struct {
+        size_t at;
+        const char *magic, *what;
+    } known[] = {
+        {0, "version https://git-lfs", "a Git LFS pointer: the model itself has not been fetched"},
+        {0, "PK\3\4", "a zip archive (PyTorch checkpoints are such)"},
+        {0, "\x1f\x8b", "compressed with gzip"},
+        {0, "\x89HDF", "an HDF5 file"},
+        {4, "TFL3", "a TensorFlow Lite model"},
+        {4, "ORTM", "a model in ONNX Runtime's own format"},
+        {0, "\x93NUMPY", "a NumPy array"},
+        {0, "<!DOCTYPE", "a web page"},
+        {0, "<html", "a web page"},
+        {0, "{", "text"},
     };
     for (size_t i = 0; i < OX_COUNT(known); i++) {
         size_t len = strlen(known[i].magic);
@@ -54,7 +57,10 @@ static ox_code not_a_model(const uint8_t *p, size_t n, const char *why, ox_error
     return OX_FAIL(err, OX_E_PARSE, "not an ONNX model: %s", why);
 }
 
-static const char *keep_text(ox_builder *b, const char *s) { return ox_build_text(b, s ? s : ""); }
+static const char *keep_text(ox_builder *b, const char *s)
+{
+    return ox_build_text(b, s ? s : "");
+}
 
 static ox_code model_fields(ox_builder *b)
 {
@@ -73,8 +79,8 @@ static ox_code model_fields(ox_builder *b)
     m->doc = keep_text(b, p->doc_string);
     m->meta = ox_arena_array(m->arena, p->n_metadata_props, sizeof *m->meta);
     m->opset = ox_arena_array(m->arena, p->n_opset_import, sizeof *m->opset);
-    if (!m->producer || !m->producer_version || !m->model_domain || !m->doc || !m->meta || !m->opset ||
-        p->n_metadata_props > INT_MAX || p->n_opset_import > INT_MAX)
+    if (!m->producer || !m->producer_version || !m->model_domain || !m->doc || !m->meta ||
+        !m->opset || p->n_metadata_props > INT_MAX || p->n_opset_import > INT_MAX)
         return ox_build_no_memory(b);
     for (size_t i = 0; i < p->n_metadata_props; i++) {
         ox_meta *meta = &m->meta[m->n_meta++];
@@ -97,9 +103,9 @@ static ox_code model_fields(ox_builder *b)
 static ox_code build(ox_builder *b, const uint8_t *bytes, size_t n)
 {
     ProtobufCMessage *message;
-    ox_error why = { 0 };
-    ox_code code = ox_wire_read(&ox_pb__model_proto__descriptor, bytes, n, b->a, b->m->arena,
-                                &message, &why);
+    ox_error why = {0};
+    ox_code code =
+        ox_wire_read(&ox_pb__model_proto__descriptor, bytes, n, b->a, b->m->arena, &message, &why);
     if (code == OX_E_PARSE)
         return not_a_model(bytes, n, why.message, b->err);
     if (code != OX_OK)
@@ -153,7 +159,7 @@ static ox_code finish(ox_builder *b, ox_code code, ox_model **out)
 ox_code ox_load_bytes(const void *bytes, size_t n, const ox_load_options *options, ox_model **out,
                       ox_error *err)
 {
-    ox_builder b = { .err = err, .place = { .reference = options && options->keep } };
+    ox_builder b = {.err = err, .place = {.reference = options && options->keep}};
     ox_code code = load(&b, bytes, n, "", options ? options->folder : NULL);
     return finish(&b, code, out);
 }
@@ -173,18 +179,19 @@ static char *folder_of(const char *path)
     return folder;
 }
 
-ox_code ox_load_file(const char *path, const ox_load_options *options, ox_model **out, ox_error *err)
+ox_code ox_load_file(const char *path, const ox_load_options *options, ox_model **out,
+                     ox_error *err)
 {
     uint8_t *bytes = NULL;
     size_t n = 0;
-    ox_builder b = { .err = err, .place = { .reference = true } };
+    ox_builder b = {.err = err, .place = {.reference = true}};
     *out = NULL;
     OX_TRY(ox_file_open(path, &bytes, &n, &b.place.mapped, err));
     void (*release)(void *, size_t) = b.place.mapped ? ox_file_close : ox_file_free;
     char *own_folder = options && options->folder ? NULL : folder_of(path);
     const char *folder = options && options->folder ? options->folder : own_folder;
-    ox_code code = folder ? load(&b, bytes, n, path, folder)
-                          : OX_FAIL(err, OX_E_NOMEM, "out of memory");
+    ox_code code =
+        folder ? load(&b, bytes, n, path, folder) : OX_FAIL(err, OX_E_NOMEM, "out of memory");
     free(own_folder);
     if (code == OX_OK && b.place.referenced) {
         if (!ox_model_defer(b.m, release, bytes, n)) {

@@ -1,4 +1,5 @@
-/* Model bytes to the graph IR.  Nothing of protobuf is left afterwards; everything hangs on the model. */
+/* Model bytes to the graph IR.  Nothing of protobuf is left afterwards; everything hangs on the
+ * model. */
 #ifndef OX_LOAD_LOAD_H
 #define OX_LOAD_LOAD_H
 
@@ -18,12 +19,12 @@ ox_code ox_load_file(const char *path, const ox_load_options *options, ox_model 
 ox_code ox_load_bytes(const void *bytes, size_t n, const ox_load_options *options, ox_model **out,
                       ox_error *err) OX_MUST_CHECK;
 
-/* A value from the bytes of a TensorProto, SequenceProto, MapProto, SparseTensorProto or OptionalProto:
- * `type` says which (NULL: TensorProto).  The value owns all its memory. */
+/* A value from the bytes of a TensorProto, SequenceProto, MapProto, SparseTensorProto or
+ * OptionalProto: `type` says which (NULL: TensorProto).  The value owns all its memory. */
 ox_code ox_pb_read_value(const void *bytes, size_t n, const ox_type *type, ox_value *out,
                          ox_error *err) OX_MUST_CHECK;
-/* The reverse.  type says what cannot be seen from the value (optional, types of nothing); NULL: the
- * value speaks for itself. */
+/* The reverse.  type says what cannot be seen from the value (optional, types of nothing); NULL:
+ * the value speaks for itself. */
 ox_code ox_pb_write_value(const ox_value *v, const ox_type *type, const char *name, ox_buf **bytes,
                           ox_error *err) OX_MUST_CHECK;
 

@@ -10,7 +10,8 @@ const char *ox_build_domain(const char *domain)
     return domain && strcmp(domain, "ai.onnx") != 0 ? domain : "";
 }
 
-ox_code ox_build_opsets(ox_builder *b, OxPb__OperatorSetIdProto *const *p, size_t n, ox_names *table)
+ox_code ox_build_opsets(ox_builder *b, OxPb__OperatorSetIdProto *const *p, size_t n,
+                        ox_names *table)
 {
     ox_names_init(table, b->a);
     for (size_t i = 0; i < n; i++) {
@@ -30,8 +31,8 @@ ox_code ox_build_opsets(ox_builder *b, OxPb__OperatorSetIdProto *const *p, size_
     return OX_OK;
 }
 
-/* The version in force.  A model of IR 1 or 2 has none and means 1.  Later ones must say it; where they
- * do not, the newest version is taken, as ONNX Runtime does. */
+/* The version in force.  A model of IR 1 or 2 has none and means 1.  Later ones must say it; where
+ * they do not, the newest version is taken, as ONNX Runtime does. */
 int ox_build_opset_of(ox_builder *b, const ox_scope *s, const char *domain)
 {
     int version = ox_names_get(s->opset, domain, 0);
@@ -50,6 +51,8 @@ const char *ox_build_node_name(ox_builder *b, const ox_scope *s, const OxPb__Nod
                                size_t index)
 {
     const char *sep = s->prefix ? "/" : "", *prefix = s->prefix ? s->prefix : "";
+    if (p->name && *p->name && !s->prefix)
+        return ox_arena_strndup(b->m->arena, p->name, strlen(p->name));
     if (p->name && *p->name)
         return ox_arena_printf(b->m->arena, "%s%s%s", prefix, sep, p->name);
     return ox_arena_printf(b->m->arena, "%s%s%s_%zu", prefix, sep, p->op_type ? p->op_type : "",
@@ -83,11 +86,11 @@ static ox_code check_attr(ox_builder *b, const ox_schema *s, const ox_attr *a)
     if (!known && strncmp(a->name, "__", 2) == 0) /* ONNX's mark for an exporter's own notes */
         return OX_OK;
     if (!known)
-        return OX_FAIL(b->err, OX_E_GRAPH, "attribute '%.100s' is unknown to %s-%d", a->name, s->name,
-                       s->since);
+        return OX_FAIL(b->err, OX_E_GRAPH, "attribute '%.100s' is unknown to %s-%d", a->name,
+                       s->name, s->since);
     if (known->kind != a->kind)
-        return OX_FAIL(b->err, OX_E_GRAPH, "attribute '%.100s' is of kind %s, %s-%d wants %s", a->name,
-                       ox_attr_kind_name(a->kind), s->name, s->since,
+        return OX_FAIL(b->err, OX_E_GRAPH, "attribute '%.100s' is of kind %s, %s-%d wants %s",
+                       a->name, ox_attr_kind_name(a->kind), s->name, s->since,
                        ox_attr_kind_name(known->kind));
     return OX_OK;
 }
@@ -136,7 +139,8 @@ static ox_code build(ox_builder *b, ox_scope *s, const OxPb__NodeProto *p, ox_no
     if (!*n->op_type)
         return OX_FAIL(b->err, OX_E_GRAPH, "node without an operator");
     if (p->n_input > INT_MAX || p->n_output > INT_MAX || p->n_attribute > OX_MAX_ATTRS)
-        return OX_FAIL(b->err, OX_E_LIMIT, "%zu inputs, %zu outputs, %zu attributes; the limit is %d attributes",
+        return OX_FAIL(b->err, OX_E_LIMIT,
+                       "%zu inputs, %zu outputs, %zu attributes; the limit is %d attributes",
                        p->n_input, p->n_output, p->n_attribute, OX_MAX_ATTRS);
     n->opset = ox_build_opset_of(b, s, n->domain);
     n->schema = ox_schema_find(n->domain, n->op_type, n->opset);
@@ -157,12 +161,12 @@ static void name_node(ox_error *err, const ox_node *n)
 ox_code ox_build_node(ox_builder *b, ox_scope *s, const OxPb__NodeProto *p, size_t index)
 {
     if (++b->n_nodes > OX_MAX_NODES)
-        return OX_FAIL(b->err, OX_E_LIMIT, "more than %d nodes (functions expanded); that is the limit",
-                       OX_MAX_NODES);
-    ox_node n = { .index = (int)index,
-                  .name = ox_build_node_name(b, s, p, index),
-                  .op_type = ox_build_text(b, p->op_type ? p->op_type : ""),
-                  .domain = ox_build_text(b, ox_build_domain(p->domain)) };
+        return OX_FAIL(b->err, OX_E_LIMIT,
+                       "more than %d nodes (functions expanded); that is the limit", OX_MAX_NODES);
+    ox_node n = {.index = (int)index,
+                 .name = ox_build_node_name(b, s, p, index),
+                 .op_type = ox_build_text(b, p->op_type ? p->op_type : ""),
+                 .domain = ox_build_text(b, ox_build_domain(p->domain))};
     if (!n.name || !n.op_type || !n.domain)
         return ox_build_no_memory(b);
     int function = ox_build_function(b, p);

@@ -35,8 +35,8 @@ typedef struct ox_place {
 } ox_place;
 
 /* kind says in errors what the tensor is: "initializer". */
-ox_code ox_load_tensor(const OxPb__TensorProto *p, const char *kind, ox_place *place, ox_tensor *out,
-                       ox_error *err) OX_MUST_CHECK;
+ox_code ox_load_tensor(const OxPb__TensorProto *p, const char *kind, ox_place *place,
+                       ox_tensor *out, ox_error *err) OX_MUST_CHECK;
 ox_code ox_load_sparse(const OxPb__SparseTensorProto *p, const char *kind, ox_place *place,
                        ox_value *out, ox_error *err) OX_MUST_CHECK;
 /* The dense tensor that a sparse one stands for. */

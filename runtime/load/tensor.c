@@ -1,7 +1,7 @@
-/* TensorProto to ox_tensor.  The elements are in one of three places: raw_data (little-endian bytes),
- * a typed field (left undecoded by wire.c), or another file.  Bytes are pointed at where the host can
- * use them as they are, else copied once; what has been copied is dropped from the mapping, so that
- * weights are never in memory twice. */
+/* TensorProto to ox_tensor.  The elements are in one of three places: raw_data (little-endian
+ * bytes), a typed field (left undecoded by wire.c), or another file.  Bytes are pointed at where
+ * the host can use them as they are, else copied once; what has been copied is dropped from the
+ * mapping, so that weights are never in memory twice. */
 #include "runtime/load/proto.h"
 
 #include <inttypes.h>
@@ -9,17 +9,22 @@
 #include <string.h>
 
 enum { /* field numbers of TensorProto */
-    FLOAT_DATA = 4, INT32_DATA = 5, STRING_DATA = 6, INT64_DATA = 7, DOUBLE_DATA = 10, UINT64_DATA = 11,
+       FLOAT_DATA = 4,
+       INT32_DATA = 5,
+       STRING_DATA = 6,
+       INT64_DATA = 7,
+       DOUBLE_DATA = 10,
+       UINT64_DATA = 11,
 };
 enum { SMALL = 4096, COPY_STEP = 4 << 20, DECODE_STEP = 512 };
 
 typedef struct job {
     const OxPb__TensorProto *p;
     const char *kind;
-    ox_place   *place;
-    ox_error   *err;
-    ox_tensor   t;
-    size_t      count;
+    ox_place *place;
+    ox_error *err;
+    ox_tensor t;
+    size_t count;
 } job;
 
 static ox_code fault(const job *j, ox_code code, const char *format, ...) OX_PRINTF(3, 4);
@@ -63,14 +68,17 @@ ox_code ox_place_alloc(ox_place *place, ox_tensor *t, size_t n_bytes, ox_error *
 
 static ox_code alloc(job *j, size_t n_bytes)
 {
-    ox_error why = { 0 };
+    ox_error why = {0};
     ox_code code = ox_place_alloc(j->place, &j->t, n_bytes, &why);
     return code == OX_OK ? code : fault(j, code, "%s", why.message);
 }
 
 /* ---- bytes as they are in files ---- */
 
-static size_t packed_bytes(size_t n, int bits) { return n / 8 * (size_t)bits + (n % 8 * (size_t)bits + 7) / 8; }
+static size_t packed_bytes(size_t n, int bits)
+{
+    return n / 8 * (size_t)bits + (n % 8 * (size_t)bits + 7) / 8;
+}
 
 /* The low bits of v as memory holds an element. */
 static uint8_t element_of(unsigned v, int bits, bool is_signed)
@@ -95,7 +103,10 @@ static void unpack(uint8_t *to, const uint8_t *from, size_t n, int bits, bool is
 }
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-static void to_host(void *data, size_t n_bytes, size_t word) { (void)data, (void)n_bytes, (void)word; }
+static void to_host(void *data, size_t n_bytes, size_t word)
+{
+    (void)data, (void)n_bytes, (void)word;
+}
 #else
 static void to_host(void *data, size_t n_bytes, size_t word)
 {
@@ -161,8 +172,12 @@ static ox_code from_bytes(job *j, const uint8_t *from, size_t n, const char *whe
 
 /* ---- typed fields ---- */
 
-/* Elements in one number of int32_data: its low byte is packed like raw_data, but not across numbers. */
-static size_t per_number(ox_dtype t) { return t == OX_STR ? 1 : 8 / (size_t)OX_MIN(ox_dtype_file_bits(t), 8); }
+/* Elements in one number of int32_data: its low byte is packed like raw_data, but not across
+ * numbers. */
+static size_t per_number(ox_dtype t)
+{
+    return t == OX_STR ? 1 : 8 / (size_t)OX_MIN(ox_dtype_file_bits(t), 8);
+}
 
 /* The field that elements of type t are in, and how many numbers n elements take there. */
 static unsigned field_of(ox_dtype t, size_t n, size_t *n_numbers)
@@ -189,7 +204,8 @@ static unsigned field_of(ox_dtype t, size_t n, size_t *n_numbers)
     }
 }
 
-/* n numbers of the wire into elements from `at` on; several elements each for types below a byte. */
+/* n numbers of the wire into elements from `at` on; several elements each for types below a byte.
+ */
 static void narrow(const job *j, const uint64_t *v, size_t n, size_t at)
 {
     ox_dtype t = j->t.dtype;
@@ -221,7 +237,8 @@ static ox_code decode(job *j, unsigned field, size_t n)
         uint64_t buffer[DECODE_STEP];
         const uint8_t *from = c.p;
         if (direct) {
-            got = ox_wire_next(&c, (char *)j->t.data + done * word, OX_MIN(n - done, (size_t)COPY_STEP / word));
+            got = ox_wire_next(&c, (char *)j->t.data + done * word,
+                               OX_MIN(n - done, (size_t)COPY_STEP / word));
         } else {
             got = ox_wire_next(&c, buffer, OX_MIN(n - done, (size_t)DECODE_STEP));
             narrow(j, buffer, got, done * per_number(j->t.dtype));
@@ -248,7 +265,7 @@ static ox_code strings(job *j)
     ox_str *to = j->t.data;
     char *bytes = (char *)(to + j->count);
     for (size_t i = 0; i < j->count; i++) {
-        to[i] = (ox_str){ bytes, from[i].len };
+        to[i] = (ox_str){bytes, from[i].len};
         if (from[i].len)
             memcpy(bytes, from[i].data, from[i].len);
         bytes += from[i].len;
@@ -260,9 +277,12 @@ static ox_code strings(job *j)
 
 static ox_code from_fields(job *j)
 {
-    static const struct { unsigned id; const char *name; } fields[] = {
-        { FLOAT_DATA, "float_data" }, { INT32_DATA, "int32_data" }, { INT64_DATA, "int64_data" },
-        { DOUBLE_DATA, "double_data" }, { UINT64_DATA, "uint64_data" },
+    static const struct {
+        unsigned id;
+        const char *name;
+    } fields[] = {
+        {FLOAT_DATA, "float_data"},   {INT32_DATA, "int32_data"},   {INT64_DATA, "int64_data"},
+        {DOUBLE_DATA, "double_data"}, {UINT64_DATA, "uint64_data"},
     };
     char shape[256];
     ox_shape_text(shape, sizeof shape, &j->t);
@@ -271,7 +291,7 @@ static ox_code from_fields(job *j)
     unsigned wanted = t == OX_STR ? STRING_DATA : field_of(t, j->count, &need);
     const char *wanted_name = "string_data";
     for (size_t i = 0; i < OX_COUNT(fields); i++) {
-        ox_error why = { 0 };
+        ox_error why = {0};
         ox_code code = ox_wire_count(&j->p->base, fields[i].id, &n, &why);
         if (code != OX_OK)
             return fault(j, code, "%s: %s", fields[i].name, why.message);
@@ -288,7 +308,8 @@ static ox_code from_fields(job *j)
         return fault(j, OX_E_GRAPH, "%s in string_data", ox_dtype_name(t));
     }
     if (have == 0 && need)
-        return fault(j, OX_E_GRAPH, "no elements, %s%s needs %zu", ox_dtype_name(t), shape, j->count);
+        return fault(j, OX_E_GRAPH, "no elements, %s%s needs %zu", ox_dtype_name(t), shape,
+                     j->count);
     if (have != need)
         return fault(j, OX_E_GRAPH, "%zu numbers in %s, %s%s needs %zu", have, wanted_name,
                      ox_dtype_name(t), shape, need);
@@ -332,12 +353,12 @@ static ox_code from_file(job *j)
     if (!location)
         return fault(j, OX_E_GRAPH, "external data without a location");
     if (!j->place->external)
-        return fault(j, OX_E_UNSUPPORTED, "external data ('%.100s') where there is no folder to find it in",
-                     location);
+        return fault(j, OX_E_UNSUPPORTED,
+                     "external data ('%.100s') where there is no folder to find it in", location);
     if (!parse_size(offset_text, &offset) || (length_text && !parse_size(length_text, &length)))
         return fault(j, OX_E_GRAPH, "external data: offset '%.40s', length '%.40s': not numbers",
                      offset_text, length_text ? length_text : "");
-    ox_error why = { 0 };
+    ox_error why = {0};
     ox_code code = ox_external_find(j->place->external, location, &bytes, &n_file, &why);
     if (code != OX_OK)
         return fault(j, code, "%s", why.message);
@@ -350,11 +371,11 @@ static ox_code from_file(job *j)
                       &referenced);
 }
 
-ox_code ox_load_tensor(const OxPb__TensorProto *p, const char *kind, ox_place *place, ox_tensor *out,
-                       ox_error *err)
+ox_code ox_load_tensor(const OxPb__TensorProto *p, const char *kind, ox_place *place,
+                       ox_tensor *out, ox_error *err)
 {
-    job j = { .p = p, .kind = kind, .place = place, .err = err };
-    *out = (ox_tensor){ 0 };
+    job j = {.p = p, .kind = kind, .place = place, .err = err};
+    *out = (ox_tensor){0};
     if (!p->has_data_type || p->data_type <= 0 || p->data_type >= OX_N_DTYPES ||
         ox_dtype_size((ox_dtype)p->data_type) == 0)
         return fault(&j, OX_E_UNSUPPORTED, "element type %d is not supported", p->data_type);
@@ -367,13 +388,13 @@ ox_code ox_load_tensor(const OxPb__TensorProto *p, const char *kind, ox_place *p
     if (p->n_dims)
         memcpy(j.t.dim, p->dims, p->n_dims * sizeof *p->dims);
     int64_t count;
-    ox_error why = { 0 };
+    ox_error why = {0};
     ox_code code = ox_shape_count(&count, j.t.dtype, j.t.rank, j.t.dim, &why);
     if (code != OX_OK)
         return fault(&j, code, "%s", why.message);
     j.count = (size_t)count;
-    bool external = p->has_data_location &&
-                    p->data_location == OX_PB__TENSOR_PROTO__DATA_LOCATION__EXTERNAL;
+    bool external =
+        p->has_data_location && p->data_location == OX_PB__TENSOR_PROTO__DATA_LOCATION__EXTERNAL;
     bool fields = p->base.n_unknown_fields || p->n_string_data;
     bool raw = p->has_raw_data && (p->raw_data.len || !fields);
     if (external + fields + (p->raw_data.len > 0) > 1)

@@ -6,8 +6,8 @@
 static ox_code element_type(int32_t onnx, const char *name, ox_dtype *out, ox_error *err)
 {
     if (onnx < 0 || onnx >= OX_N_DTYPES || (onnx && ox_dtype_size((ox_dtype)onnx) == 0))
-        return OX_FAIL(err, OX_E_UNSUPPORTED, "value '%.100s': element type %d is not supported", name,
-                       onnx);
+        return OX_FAIL(err, OX_E_UNSUPPORTED, "value '%.100s': element type %d is not supported",
+                       name, onnx);
     *out = (ox_dtype)onnx;
     return OX_OK;
 }
@@ -47,7 +47,7 @@ static ox_code element_of(const OxPb__TypeProto *p, const char *name, ox_model *
 ox_code ox_load_type(const OxPb__TypeProto *p, const char *name, ox_model *m, ox_type *out,
                      ox_error *err)
 {
-    *out = (ox_type){ .rank = -1 };
+    *out = (ox_type){.rank = -1};
     if (!p)
         return OX_OK;
     if (p->tensor_type) {

@@ -6,14 +6,14 @@
 
 static ox_code read_tensor(const OxPb__TensorProto *p, ox_value *out, ox_error *err)
 {
-    ox_place place = { .model = NULL };
+    ox_place place = {.model = NULL};
     out->kind = OX_TENSOR;
     return ox_load_tensor(p, "tensor", &place, &out->t, err);
 }
 
 static ox_code read_sparse(const OxPb__SparseTensorProto *p, ox_value *out, ox_error *err)
 {
-    ox_place place = { .model = NULL };
+    ox_place place = {.model = NULL};
     return ox_load_sparse(p, "sparse tensor", &place, out, err);
 }
 
@@ -24,7 +24,7 @@ static ox_code read_optional(const OxPb__OptionalProto *p, ox_value *out, ox_err
 /* Element k of whichever list the sequence has. */
 static ox_code read_element(const OxPb__SequenceProto *p, size_t k, ox_value *out, ox_error *err)
 {
-    *out = (ox_value){ .kind = OX_NONE };
+    *out = (ox_value){.kind = OX_NONE};
     if (p->n_tensor_values)
         return read_tensor(p->tensor_values[k], out, err);
     if (p->n_sparse_tensor_values)
@@ -38,8 +38,8 @@ static ox_code read_element(const OxPb__SequenceProto *p, size_t k, ox_value *ou
 
 static ox_code read_sequence(const OxPb__SequenceProto *p, ox_value *out, ox_error *err)
 {
-    size_t counts[] = { p->n_tensor_values, p->n_sparse_tensor_values, p->n_sequence_values,
-                        p->n_map_values, p->n_optional_values };
+    size_t counts[] = {p->n_tensor_values, p->n_sparse_tensor_values, p->n_sequence_values,
+                       p->n_map_values, p->n_optional_values};
     size_t n = 0, n_lists = 0;
     for (size_t i = 0; i < OX_COUNT(counts); i++) {
         n += counts[i];
@@ -62,11 +62,12 @@ static ox_code read_sequence(const OxPb__SequenceProto *p, ox_value *out, ox_err
             return code;
         }
     }
-    *out = (ox_value){ .kind = OX_SEQUENCE, .seq = seq };
+    *out = (ox_value){.kind = OX_SEQUENCE, .seq = seq};
     return OX_OK;
 }
 
-/* A sequence of scalars of one type, as a tensor [n]; *seq is as it was where it is something else. */
+/* A sequence of scalars of one type, as a tensor [n]; *seq is as it was where it is something else.
+ */
 static ox_code join_scalars(ox_value *seq, ox_error *err)
 {
     size_t n = ox_seq_size(seq->seq);
@@ -79,12 +80,12 @@ static ox_code join_scalars(ox_value *seq, ox_error *err)
             return OX_OK;
     }
     ox_tensor t;
-    OX_TRY(ox_tensor_alloc(&t, first->t.dtype, 1, &(int64_t){ (int64_t)n }, err));
+    OX_TRY(ox_tensor_alloc(&t, first->t.dtype, 1, &(int64_t){(int64_t)n}, err));
     size_t size = ox_dtype_size(t.dtype);
     for (size_t i = 0; i < n; i++)
         memcpy((char *)t.data + i * size, ox_seq_at(seq->seq, i)->t.data, size);
     ox_value_release(seq);
-    *seq = (ox_value){ .kind = OX_TENSOR, .t = t };
+    *seq = (ox_value){.kind = OX_TENSOR, .t = t};
     return OX_OK;
 }
 
@@ -107,20 +108,20 @@ static ox_code read_keys(const OxPb__MapProto *p, ox_tensor *out, ox_error *err)
     ox_str *to = ox_buf_data(buf);
     char *bytes = (char *)(to + n);
     for (size_t i = 0; i < n; i++) {
-        to[i] = (ox_str){ bytes, p->string_keys[i].len };
+        to[i] = (ox_str){bytes, p->string_keys[i].len};
         if (to[i].n)
             memcpy(bytes, p->string_keys[i].data, to[i].n);
         bytes += to[i].n;
     }
     ox_buf_set_owns_strings(buf);
-    *out = (ox_tensor){ .dtype = OX_STR, .rank = 1, .dim = { dim }, .data = to, .buf = buf };
+    *out = (ox_tensor){.dtype = OX_STR, .rank = 1, .dim = {dim}, .data = to, .buf = buf};
     return OX_OK;
 }
 
 static ox_code read_map(const OxPb__MapProto *p, ox_value *out, ox_error *err)
 {
-    ox_value values = { .kind = OX_NONE };
-    ox_tensor keys = { 0 };
+    ox_value values = {.kind = OX_NONE};
+    ox_tensor keys = {0};
     if (!p->values)
         return OX_FAIL(err, OX_E_GRAPH, "map without values");
     OX_TRY(read_sequence(p->values, &values, err));
@@ -136,7 +137,7 @@ static ox_code read_map(const OxPb__MapProto *p, ox_value *out, ox_error *err)
         ox_value_release(&values);
         return code;
     }
-    *out = (ox_value){ .kind = OX_MAP, .map = ox_map_create(&keys, &values) };
+    *out = (ox_value){.kind = OX_MAP, .map = ox_map_create(&keys, &values)};
     return out->map ? OX_OK : OX_FAIL(err, OX_E_NOMEM, "out of memory");
 }
 
@@ -180,7 +181,7 @@ ox_code ox_pb_read_value(const void *bytes, size_t n, const ox_type *type, ox_va
     const ProtobufCMessageDescriptor *d = message_of(type);
     ox_arena *a = ox_arena_create(0);
     ProtobufCMessage *m;
-    *out = (ox_value){ .kind = OX_NONE };
+    *out = (ox_value){.kind = OX_NONE};
     if (!a)
         return OX_FAIL(err, OX_E_NOMEM, "out of memory");
     ox_code code = ox_wire_read(d, bytes, n, a, a, &m, err);

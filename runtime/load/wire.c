@@ -1,6 +1,6 @@
-/* The reader of wire.h.  A message is walked twice: the first pass checks the wire format and counts,
- * so that each array is allocated once; the second fills.  Nested messages are stepped over by the first
- * pass, so the work is two looks at every byte that is not weights. */
+/* The reader of wire.h.  A message is walked twice: the first pass checks the wire format and
+ * counts, so that each array is allocated once; the second fills.  Nested messages are stepped over
+ * by the first pass, so the work is two looks at every byte that is not weights. */
 #include "runtime/load/wire.h"
 
 #include <assert.h>
@@ -12,17 +12,17 @@ enum { MAX_FIELDS = 32 }; /* of a message type; onnx.proto's largest has 18 */
 
 typedef struct reader {
     const uint8_t *start; /* of the whole input: errors give offsets */
-    ox_arena      *a, *numbers;
-    ox_error      *err;
+    ox_arena *a, *numbers;
+    ox_error *err;
 } reader;
 
 typedef struct field {
     const ProtobufCFieldDescriptor *d; /* NULL: not ours, to be skipped */
     const uint8_t *at;                 /* its tag */
     const uint8_t *p, *end;            /* the value's bytes, after a length */
-    uint32_t       id;
-    int            wire;
-    uint64_t       v;                  /* VARINT's value */
+    uint32_t id;
+    int wire;
+    uint64_t v; /* VARINT's value */
 } field;
 
 /* false: unterminated, or more than 64 bits. */
@@ -108,7 +108,7 @@ static ox_code next_field(const reader *r, const ProtobufCMessageDescriptor *typ
                           const uint8_t **p, const uint8_t *end, field *f)
 {
     uint64_t tag, n;
-    *f = (field){ .at = *p };
+    *f = (field){.at = *p};
     if (!read_varint(p, end, &tag) || tag >> 3 == 0 || tag >> 3 > 0x1fffffff)
         return bad(r, f->at, type, NULL, "malformed field tag");
     f->id = (uint32_t)(tag >> 3);
@@ -202,7 +202,7 @@ static ox_code store(reader *r, const ProtobufCMessageDescriptor *type, const fi
     case PROTOBUF_C_TYPE_MESSAGE:
         return read_message(r, f->d->descriptor, f->p, f->end, depth + 1, to);
     case PROTOBUF_C_TYPE_BYTES:
-        *(ProtobufCBinaryData *)to = (ProtobufCBinaryData){ n, (uint8_t *)(uintptr_t)f->p };
+        *(ProtobufCBinaryData *)to = (ProtobufCBinaryData){n, (uint8_t *)(uintptr_t)f->p};
         return OX_OK;
     case PROTOBUF_C_TYPE_STRING:
         /* Text for people may hold anything; a name that C would cut short is a trick. */
@@ -241,7 +241,7 @@ static ox_code count_fields(const reader *r, const ProtobufCMessageDescriptor *t
                             const uint8_t *p, const uint8_t *end, size_t count[MAX_FIELDS],
                             size_t *n_runs)
 {
-    field f, last = { .wire = DELIMITED };
+    field f, last = {.wire = DELIMITED};
     for (; p < end; last = f) {
         OX_TRY(next_field(r, type, &p, end, &f));
         if (!f.d)
@@ -251,8 +251,7 @@ static ox_code count_fields(const reader *r, const ProtobufCMessageDescriptor *t
             continue;
         }
         size_t n = 1, *sum = &count[f.d - type->fields];
-        if (f.wire == DELIMITED && !is_pointer(f.d) &&
-            !count_packed(width_of(f.d), f.p, f.end, &n))
+        if (f.wire == DELIMITED && !is_pointer(f.d) && !count_packed(width_of(f.d), f.p, f.end, &n))
             return bad(r, f.at, type, f.d, "ends in the middle of a number");
         *sum += n; /* at most the bytes of the input: cannot overflow */
         if (*sum > 1 && f.d->label != PROTOBUF_C_LABEL_REPEATED &&
@@ -290,12 +289,11 @@ static void defer(ProtobufCMessage *m, const field *f)
     }
     const uint8_t *from = f->wire == DELIMITED ? f->p : f->at;
     m->unknown_fields[m->n_unknown_fields++] = (ProtobufCMessageUnknownField){
-        f->id, (ProtobufCWireType)f->wire, (size_t)(f->end - from), (uint8_t *)(uintptr_t)from
-    };
+        f->id, (ProtobufCWireType)f->wire, (size_t)(f->end - from), (uint8_t *)(uintptr_t)from};
 }
 
-static ox_code fill_field(reader *r, const ProtobufCMessageDescriptor *type, char *m, const field *f,
-                          int depth)
+static ox_code fill_field(reader *r, const ProtobufCMessageDescriptor *type, char *m,
+                          const field *f, int depth)
 {
     const ProtobufCFieldDescriptor *d = f->d;
     if (d->label != PROTOBUF_C_LABEL_REPEATED) {
@@ -323,7 +321,7 @@ static ox_code fill_field(reader *r, const ProtobufCMessageDescriptor *type, cha
 static ox_code read_message(reader *r, const ProtobufCMessageDescriptor *type, const uint8_t *p,
                             const uint8_t *end, int depth, ProtobufCMessage **out)
 {
-    size_t count[MAX_FIELDS] = { 0 }, n_runs = 0;
+    size_t count[MAX_FIELDS] = {0}, n_runs = 0;
     assert(type->n_fields <= MAX_FIELDS);
     if (depth > OX_WIRE_MAX_DEPTH)
         return OX_FAIL(r->err, OX_E_LIMIT,
@@ -354,7 +352,7 @@ ox_code ox_wire_read(const ProtobufCMessageDescriptor *type, const void *bytes, 
 {
     static const uint8_t nothing[1];
     const uint8_t *p = n ? bytes : nothing;
-    reader r = { .start = p, .a = a, .numbers = numbers, .err = err };
+    reader r = {.start = p, .a = a, .numbers = numbers, .err = err};
     return read_message(&r, type, p, p + n, 0, out);
 }
 
@@ -366,7 +364,7 @@ static size_t run_width(const ProtobufCMessage *m, unsigned id)
 
 ox_wire_cursor ox_wire_numbers(const ProtobufCMessage *m, unsigned id)
 {
-    return (ox_wire_cursor){ .m = m, .id = id, .width = run_width(m, id) };
+    return (ox_wire_cursor){.m = m, .id = id, .width = run_width(m, id)};
 }
 
 /* Goes to the next run if this one is at its end; false: that was the last. */

@@ -5,8 +5,8 @@
  * work and memory are linear in the input.
  *
  * Repeated fields that onnx.proto marks [packed = true] (the element fields of TensorProto, which
- * may hold a whole model's weights) are not decoded: where they lie is noted in unknown_fields, and a
- * cursor decodes them later, straight into the tensor. */
+ * may hold a whole model's weights) are not decoded: where they lie is noted in unknown_fields, and
+ * a cursor decodes them later, straight into the tensor. */
 #ifndef OX_LOAD_WIRE_H
 #define OX_LOAD_WIRE_H
 
@@ -36,8 +36,8 @@ ox_wire_cursor ox_wire_numbers(const ProtobufCMessage *m, unsigned id);
 /* How many there are in all.  Fails on a field that does not end with a number's end. */
 ox_code ox_wire_count(const ProtobufCMessage *m, unsigned id, size_t *n, ox_error *err)
     OX_MUST_CHECK;
-/* Decodes up to max more: fixed-width ones as bytes in the host's order, varints as uint64_t.  Returns
- * how many; fewer than max only at the end or at a malformed one. */
+/* Decodes up to max more: fixed-width ones as bytes in the host's order, varints as uint64_t.
+ * Returns how many; fewer than max only at the end or at a malformed one. */
 size_t ox_wire_next(ox_wire_cursor *c, void *to, size_t max);
 
 #endif

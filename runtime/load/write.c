@@ -1,4 +1,5 @@
-/* Values to protobuf bytes.  Elements go to raw_data without a copy where memory has the file's form. */
+/* Values to protobuf bytes.  Elements go to raw_data without a copy where memory has the file's
+ * form. */
 #include "runtime/load/load.h"
 #include "runtime/load/proto.h"
 
@@ -9,7 +10,7 @@
 typedef struct writer {
     ox_arena *a;
     ox_error *err;
-    ox_code   code;
+    ox_code code;
 } writer;
 
 static void *no_memory(writer *w)
@@ -35,7 +36,7 @@ static bool raw_data(writer *w, const ox_tensor *t, ProtobufCBinaryData *out)
 {
     size_t n = (size_t)ox_count(t), n_bytes = n * ox_dtype_size(t->dtype);
     int bits = ox_dtype_file_bits(t->dtype);
-    *out = (ProtobufCBinaryData){ n_bytes, t->data };
+    *out = (ProtobufCBinaryData){n_bytes, t->data};
     if (bits < 8) {
         out->len = n / 8 * (size_t)bits + (n % 8 * (size_t)bits + 7) / 8;
         out->data = ox_arena_alloc(w->a, out->len);
@@ -62,7 +63,7 @@ static ProtobufCBinaryData *strings(writer *w, const ox_str *from, size_t n)
     if (!to)
         return no_memory(w);
     for (size_t i = 0; i < n; i++)
-        to[i] = (ProtobufCBinaryData){ from[i].n, (uint8_t *)(uintptr_t)from[i].s };
+        to[i] = (ProtobufCBinaryData){from[i].n, (uint8_t *)(uintptr_t)from[i].s};
     return to;
 }
 
@@ -120,7 +121,8 @@ static int32_t kind_number(ox_kind kind)
 
 static OxPb__SequenceProto *make_sequence(writer *w, const ox_value *v, const ox_type *type,
                                           const char *name);
-static OxPb__MapProto *make_map(writer *w, const ox_value *v, const ox_type *type, const char *name);
+static OxPb__MapProto *make_map(writer *w, const ox_value *v, const ox_type *type,
+                                const char *name);
 
 /* Appends to the list of x's kind, which has room. */
 static bool add_element(writer *w, OxPb__SequenceProto *p, const ox_value *x, const ox_type *type)
@@ -129,9 +131,11 @@ static bool add_element(writer *w, OxPb__SequenceProto *p, const ox_value *x, co
     case OX_TENSOR:
         return (p->tensor_values[p->n_tensor_values++] = make_tensor(w, &x->t, NULL)) != NULL;
     case OX_SPARSE:
-        return (p->sparse_tensor_values[p->n_sparse_tensor_values++] = make_sparse(w, x, NULL)) != NULL;
+        return (p->sparse_tensor_values[p->n_sparse_tensor_values++] = make_sparse(w, x, NULL)) !=
+               NULL;
     case OX_SEQUENCE:
-        return (p->sequence_values[p->n_sequence_values++] = make_sequence(w, x, type, NULL)) != NULL;
+        return (p->sequence_values[p->n_sequence_values++] = make_sequence(w, x, type, NULL)) !=
+               NULL;
     default:
         return (p->map_values[p->n_map_values++] = make_map(w, x, type, NULL)) != NULL;
     }
@@ -169,7 +173,8 @@ static OxPb__SequenceProto *make_sequence(writer *w, const ox_value *v, const ox
     for (size_t i = 0; p && i < n; i++) {
         const ox_value *x = ox_seq_at(v->seq, i);
         if (x->kind != kind || kind == OX_NONE) {
-            w->code = OX_FAIL(w->err, OX_E_UNSUPPORTED, "sequence with elements of several kinds or of none");
+            w->code = OX_FAIL(w->err, OX_E_UNSUPPORTED,
+                              "sequence with elements of several kinds or of none");
             return NULL;
         }
         if (!add_element(w, p, x, elem))
@@ -184,8 +189,8 @@ static OxPb__SequenceProto *make_scalars(writer *w, const ox_tensor *t)
     size_t n = (size_t)ox_count(t), size = ox_dtype_size(t->dtype);
     OxPb__SequenceProto *p = new_sequence(w, OX_TENSOR, n, NULL);
     for (size_t i = 0; p && i < n; i++) {
-        ox_value scalar = { .kind = OX_TENSOR,
-                            .t = { .dtype = t->dtype, .data = (char *)t->data + i * size } };
+        ox_value scalar = {.kind = OX_TENSOR,
+                           .t = {.dtype = t->dtype, .data = (char *)t->data + i * size}};
         if (!add_element(w, p, &scalar, NULL))
             return NULL;
     }
@@ -216,7 +221,7 @@ static OxPb__MapProto *make_map(writer *w, const ox_value *v, const ox_type *typ
             return no_memory(w);
         ox_to_i64(p->keys, keys->data, keys->dtype, n);
     }
-    const ox_type sequence = { .kind = OX_SEQUENCE, .elem = type ? type->elem : NULL };
+    const ox_type sequence = {.kind = OX_SEQUENCE, .elem = type ? type->elem : NULL};
     p->values = values->kind == OX_TENSOR ? make_scalars(w, &values->t)
                                           : make_sequence(w, values, &sequence, NULL);
     return p->values ? p : NULL;
@@ -262,7 +267,7 @@ static void *make(writer *w, const ox_value *v, const ox_type *type, const char 
 ox_code ox_pb_write_value(const ox_value *v, const ox_type *type, const char *name, ox_buf **bytes,
                           ox_error *err)
 {
-    writer w = { .a = ox_arena_create(0), .err = err };
+    writer w = {.a = ox_arena_create(0), .err = err};
     *bytes = NULL;
     if (!w.a)
         return OX_FAIL(err, OX_E_NOMEM, "out of memory");
@@ -270,7 +275,8 @@ ox_code ox_pb_write_value(const ox_value *v, const ox_type *type, const char *na
     if (m) {
         size_t n = protobuf_c_message_get_packed_size(m);
         if (n > INT_MAX) /* every protobuf reader's limit */
-            w.code = OX_FAIL(err, OX_E_LIMIT, "%zu bytes do not fit into a protobuf file (2 GB)", n);
+            w.code =
+                OX_FAIL(err, OX_E_LIMIT, "%zu bytes do not fit into a protobuf file (2 GB)", n);
         else if (!(*bytes = ox_buf_create(n)))
             w.code = ox_buf_fail(n, err);
         else

@@ -1,6 +1,6 @@
-/* libFuzzer target: any bytes, as a model and as each kind of value.  A model that loads is also bound,
- * dumped and cloned; a value that reads is written and read again.  `make fuzz` builds it; the unit
- * tests replay the corpus through it. */
+/* libFuzzer target: any bytes, as a model and as each kind of value.  A model that loads is also
+ * bound, dumped and cloned; a value that reads is written and read again.  `make fuzz` builds it;
+ * the unit tests replay the corpus through it. */
 #include "runtime/load/load.h"
 
 #include <stdio.h>
@@ -10,9 +10,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
 static void fuzz_model(const uint8_t *bytes, size_t n, FILE *nowhere)
 {
-    ox_load_options options = { .keep = n & 1 };
+    ox_load_options options = {.keep = n & 1};
     ox_model *m;
-    ox_error e = { 0 };
+    ox_error e = {0};
     if (ox_load_bytes(bytes, n, &options, &m, &e) != OX_OK)
         return;
     ox_graph_dump(m->graph, nowhere);
@@ -35,7 +35,8 @@ static void fuzz_value(const uint8_t *bytes, size_t n, const ox_type *type)
     if (ox_pb_read_value(bytes, n, type, &v, NULL) != OX_OK)
         return;
     if (ox_pb_write_value(&v, type, "v", &written, NULL) == OX_OK) {
-        if (ox_pb_read_value(ox_buf_data(written), ox_buf_size(written), type, &again, NULL) != OX_OK)
+        if (ox_pb_read_value(ox_buf_data(written), ox_buf_size(written), type, &again, NULL) !=
+            OX_OK)
             abort(); /* what we write, we can read */
         ox_value_release(&again);
         ox_buf_unref(written);
@@ -46,11 +47,11 @@ static void fuzz_value(const uint8_t *bytes, size_t n, const ox_type *type)
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
     static const ox_type types[] = {
-        { .kind = OX_TENSOR },
-        { .kind = OX_SEQUENCE },
-        { .kind = OX_MAP },
-        { .kind = OX_SPARSE },
-        { .kind = OX_TENSOR, .optional = true },
+        {.kind = OX_TENSOR},
+        {.kind = OX_SEQUENCE},
+        {.kind = OX_MAP},
+        {.kind = OX_SPARSE},
+        {.kind = OX_TENSOR, .optional = true},
     };
     FILE *nowhere = fopen("/dev/null", "w");
     if (!nowhere)

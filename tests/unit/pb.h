@@ -92,7 +92,8 @@ static inline void pb_list(pb *m, unsigned field, const char *list)
     }
 }
 /* A node; attr (emptied, may be NULL) holds whole attribute fields, NODE_ATTR tags included. */
-static inline pb pb_node(const char *name, const char *op, const char *in, const char *out, pb *attr)
+static inline pb pb_node(const char *name, const char *op, const char *in, const char *out,
+                         pb *attr)
 {
     pb n = { 0 };
     pb_list(&n, NODE_IN, in);
@@ -129,7 +130,8 @@ static inline void pb_attr_graph(pb *attrs, const char *name, pb *graph)
     pb_put(attrs, NODE_ATTR, &a);
 }
 /* A float tensor value; dims like "2,N,?" or "" for a scalar, NULL for an unknown rank. */
-static inline void pb_value(pb *graph, unsigned field, const char *name, int dtype, const char *dims)
+static inline void pb_value(pb *graph, unsigned field, const char *name, int dtype,
+                            const char *dims)
 {
     pb v = { 0 }, type = { 0 }, tensor = { 0 }, shape = { 0 };
     pb_int(&tensor, 1, dtype);
@@ -161,6 +163,15 @@ static inline pb pb_tensor(const char *name, int dtype, int64_t dim, const void 
         pb_str(&t, TENSOR_NAME, name);
     pb_data(&t, TENSOR_RAW, raw, n);
     return t;
+}
+/* x -> y, both f32[2,N]. */
+static inline pb pb_graph_xy(void)
+{
+    pb g = {0};
+    pb_str(&g, GRAPH_NAME, "g");
+    pb_value(&g, GRAPH_IN, "x", 1, "2,N");
+    pb_value(&g, GRAPH_OUT, "y", 1, "2,N");
+    return g;
 }
 /* Empties graph. */
 static inline pb pb_model(pb *graph, int opset)
