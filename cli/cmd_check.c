@@ -55,8 +55,14 @@ static onnxrun_bundle *load(job *j, references *r, const char *file, const onnxr
         complain("out of memory");
         return NULL;
     }
-    for (size_t i = 0; i < n; i++)
-        infos[i] = only ? only : onnxrun_model_output(j->model, (int)i);
+    onnxrun_info any;
+    for (size_t i = 0; i < n && !only; i++)
+        infos[i] = onnxrun_model_output(j->model, (int)i);
+    if (only) { /* whatever the file is called */
+        any = *only;
+        any.name = NULL;
+        infos[0] = &any;
+    }
     if (onnxrun_bundle_load(file, infos, n, &b, &j->err))
         complain_of(j->path, &j->err);
     else
