@@ -1,0 +1,1 @@
+onnxrun check data/add.onnx data/ab.npz --expect data/far.npy --json

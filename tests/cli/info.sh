@@ -1,0 +1,2 @@
+onnxrun info data/override.onnx
+onnxrun info data/dynamic.onnx --dim height=4

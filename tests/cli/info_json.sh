@@ -1,0 +1,1 @@
+onnxrun info data/dynamic.onnx --json

@@ -1,0 +1,2 @@
+onnxrun info bad/unknown_operators.onnx
+onnxrun info bad/unknown_operators.onnx --json

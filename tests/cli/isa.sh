@@ -1,0 +1,2 @@
+onnxrun check data/add.onnx data/ab.npz --expect data/sum.npy --isa scalar
+onnxrun data/add.onnx data/ab.npz --isa quantum

@@ -1,0 +1,3 @@
+onnxrun ops Identity --check
+echo $?
+onnxrun ops --check | tail -1

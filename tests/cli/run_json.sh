@@ -1,0 +1,1 @@
+onnxrun data/add.onnx data/ab.npz --json

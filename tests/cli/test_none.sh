@@ -1,0 +1,3 @@
+mkdir empty
+onnxrun test empty
+onnxrun test nowhere

@@ -1,0 +1,1 @@
+onnxrun --version
