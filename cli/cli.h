@@ -66,9 +66,10 @@ int finish_stdout(int status);
 const char *clean(const char *name);
 const char *shape_text(int rank, const int64_t *dim);
 const char *size_text(double n_bytes); /* "12.3 MiB" */
-const char *count_text(double n);      /* "1.23 G" */
+const char *count_text(double n);      /* "1.23 G", "12 ": a unit follows */
 /* A number as short as it reads back, "nan", "inf". */
 const char *number_text(double x);
+const char *short_text(double x); /* the same, as a float where x is one */
 /* On a terminal, and not before a second has passed since the first call; NULL ends it. */
 void progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void progress_done(void);

@@ -75,7 +75,8 @@ static void print_text(const job *j, const costs *c)
     printf("model        %s\n", clean(m->path));
     if (*m->graph)
         printf("graph        %s\n", clean(m->graph));
-    printf("producer     %s %s\n", clean(m->producer), clean(m->producer_version));
+    if (*m->producer)
+        printf("producer     %s %s\n", clean(m->producer), clean(m->producer_version));
     printf("IR version   %lld\n", (long long)m->ir_version);
     for (int i = 0; i < m->n_opset; i++) {
         const char *domain = onnxrun_model_opset(j->model, i, &version);

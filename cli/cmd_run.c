@@ -14,8 +14,8 @@ static void print_text(const job *j)
         if (onnxrun_value_kind(j->out[i]) != ONNXRUN_TENSOR || onnxrun_value_dtype(j->out[i]) == ONNXRUN_STR)
             printf("%s  %s\n", name, type);
         else
-            printf("%s  %s  min %s  mean %s  max %s  nan %lld  inf %lld\n", name, type, number_text(s.min),
-                   number_text(s.mean), number_text(s.max), (long long)s.nan, (long long)s.inf);
+            printf("%s  %s  min %s  mean %s  max %s  nan %lld  inf %lld\n", name, type, short_text(s.min),
+                   short_text((float)s.mean), short_text(s.max), (long long)s.nan, (long long)s.inf);
     }
 }
 

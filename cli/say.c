@@ -56,9 +56,11 @@ int complain_of(const char *model, const onnxrun_error *err)
 
 int finish_stdout(int status)
 {
+    static bool said; /* one line, however often we are asked */
     errno = 0;
-    if (fflush(stdout) == 0 && !ferror(stdout))
+    if (said || (fflush(stdout) == 0 && !ferror(stdout)))
         return status;
+    said = true;
     return complain("cannot write to stdout: %s", strerror(errno ? errno : EIO));
 }
 
@@ -85,7 +87,7 @@ const char *size_text(double n_bytes)
 
 const char *count_text(double n)
 {
-    static const char *const unit[] = { "", " k", " M", " G", " T", " P", " E" };
+    static const char *const unit[] = { " ", " k", " M", " G", " T", " P", " E" };
     char *to = ring();
     int   k = 0;
     for (; n >= 1000 && k < 6; k++)
@@ -104,6 +106,19 @@ const char *number_text(double x)
     for (int digits = 6; digits <= 17; digits++) {
         snprintf(to, RING_TEXT, "%.*g", digits, x);
         if (strtod(to, NULL) == x)
+            break;
+    }
+    return to;
+}
+
+const char *short_text(double x)
+{
+    char *to = ring();
+    if (!isfinite(x) || (double)(float)x != x)
+        return number_text(x);
+    for (int digits = 6; digits <= 9; digits++) {
+        snprintf(to, RING_TEXT, "%.*g", digits, x);
+        if (strtof(to, NULL) == (float)x)
             break;
     }
     return to;

@@ -6,16 +6,16 @@
 static void print_numbers(const onnxrun_comparison *c)
 {
     const onnxrun_worst *w = &c->worst, *r = &c->worst_rel;
-    printf("  max abs %s", number_text(c->max_abs));
+    printf("  max abs %s", short_text(c->max_abs));
     if (w->known)
-        printf(" at %s: %s, expected %s", shape_text(w->rank, w->index), number_text(w->actual),
-               number_text(w->expected));
-    printf("\n  max rel %s", number_text(c->max_rel));
+        printf(" at %s: %s, expected %s", shape_text(w->rank, w->index), short_text(w->actual),
+               short_text(w->expected));
+    printf("\n  max rel %.4g", c->max_rel);
     if (r->known)
-        printf(" at %s: %s, expected %s", shape_text(r->rank, r->index), number_text(r->actual),
-               number_text(r->expected));
-    printf("\n  rms %.4g, max ulp %s, cosine %s, %lld of %lld out of tolerance\n", c->rms,
-           number_text(c->max_ulp), number_text(c->cosine), (long long)c->out_of_tolerance,
+        printf(" at %s: %s, expected %s", shape_text(r->rank, r->index), short_text(r->actual),
+               short_text(r->expected));
+    printf("\n  rms %.4g, max ulp %.10g, cosine %.12g, %lld of %lld out of tolerance\n", c->rms,
+           c->max_ulp, c->cosine, (long long)c->out_of_tolerance,
            (long long)c->elements);
 }
 

@@ -45,7 +45,7 @@ double ox_diff_cosine(const ox_diff *d)
 {
     if (d->norm_a == 0 && d->norm_e == 0)
         return 1;
-    double c = d->dot / (sqrt(d->norm_a) * sqrt(d->norm_e));
+    double c = d->norm_a == d->norm_e ? d->dot / d->norm_a : d->dot / (sqrt(d->norm_a) * sqrt(d->norm_e));
     return c > 1 ? 1 : c < -1 ? -1 : c;
 }
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs the command-line tests: tests/cli/<case>.sh with what it must print (<case>.out.glob: stdout and
-# stderr together, a shell pattern a line; "..." stands for any lines) and its exit status (<case>.exit,
+# stderr together, "*" standing for anything and a line "..." for any lines) and its exit status (<case>.exit,
 # default 0).  Then tests/bad: each model must end in one line on stderr, status 2 and no output file.
 # Usage: run.sh [-u] PROGRAM [CASE ...]      -u: write what came out as the new expectation
 update=
@@ -19,35 +19,26 @@ root=$here/../..
 export PATH root
 passed=0 failed=0
 
-# match OUTPUT GLOB: complains about the first line that does not fit.
+# match OUTPUT GLOB: complains about the first line that does not fit.  In GLOB '*' stands for any
+# characters and a line "..." for any lines; all else is literal.
 match()
 {
-    exec 3< "$1" 4< "$2"
-    skip=
-    while IFS= read -r pattern <&4 || [ -n "$pattern" ]; do
-        if [ "$pattern" = ... ]; then
-            skip=1
-            continue
-        fi
-        while :; do
-            if ! IFS= read -r line <&3 && [ -z "$line" ]; then
-                echo "  nothing left for: $pattern"
-                return 1
-            fi
-            case $line in
-            $pattern) break ;;
-            esac
-            if [ -z "$skip" ]; then
-                printf '  expected: %s\n  found:    %s\n' "$pattern" "$line"
-                return 1
-            fi
-        done
-        skip=
-    done
-    if [ -z "$skip" ] && IFS= read -r line <&3; then
-        echo "  not expected: $line"
-        return 1
-    fi
+    awk '
+    NR == FNR { out[++n] = $0; next }
+    { glob[++k] = $0 }
+    function regex(s) { gsub(/[][\\^$.|?+(){}]/, "\\\\&", s); gsub(/[*]/, ".*", s); return "^" s "$" }
+    END {
+        at = 1
+        for (i = 1; i <= k; i++) {
+            if (glob[i] == "...") { skip = 1; continue }
+            re = regex(glob[i])
+            while (skip && at <= n && out[at] !~ re) at++
+            if (at > n) { print "  nothing left for: " glob[i]; exit }
+            if (out[at] !~ re) { print "  expected: " glob[i] "\n  found:    " out[at]; exit }
+            at++; skip = 0
+        }
+        if (!skip && at <= n) print "  not expected: " out[at]
+    }' "$1" "$2"
 }
 
 report()
