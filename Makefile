@@ -77,7 +77,9 @@ $(foreach l,$(LEVELS),$(eval $(call isa_rules,$(l))))
 $(B)/libonnxrun.a: $(LIB_OBJ) ; $(call quiet,AR,$@)rm -f $@ && $(AR) rcs $@ $^
 $(B)/libonnxrun.so: $(LIB_OBJ) ; $(call quiet,LD,$@)$(CC) -shared $(SAN) $(LDFLAGS) -Wl,-soname,libonnxrun.so.0 -o $@ $^ -Wl,--as-needed $(PKGLIBS) $(LIBS)
 $(B)/onnxrun: $(call obj,$(CLI)) $(B)/libonnxrun.a ; $(call quiet,LD,$@)$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -Wl,--as-needed $(PKGLIBS) $(LIBS)
-build/%: $(B)/% ; @ln -sf $(HASH)/$* $@
+# Always relinked: the newest build of another hash must not look up to date.
+build/%: $(B)/% FORCE ; @ln -sf $(HASH)/$* $@
+FORCE: ;
 
 # Check finds its suites here: every tests/unit/test_<module>.c defines suite_<module>().
 $(B)/gen/suites.def: $(UNIT)
@@ -99,6 +101,35 @@ accuracy: build/accuracy ## maximum error of the elementary functions over all f
 accuracy-quick: build/accuracy ## the same for every 4093rd float (seconds)
 	build/accuracy --stride=4093
 
+lint: $(PBH) ## layering, banned functions, headers
+	tests/lint/run.sh $(B)/gen
+cli: $(B)/onnxrun ## command-line tests
+	tests/cli/run.sh $(B)/onnxrun
+check: $(B)/unit $(if $(KCHECK),$(B)/kerncheck) $(B)/onnxrun ## all tests; ONNXRUN_ISA=scalar caps the kernels
+	@tests/run_all.sh $(B)
+asan: ## all tests under AddressSanitizer
+	@$(MAKE) check OPT='-O1 -g -fno-omit-frame-pointer' SAN='-fsanitize=address'
+ubsan: ## all tests under UndefinedBehaviorSanitizer
+	@$(MAKE) check OPT='-O1 -g' SAN='-fsanitize=undefined -fno-sanitize-recover=all'
+tsan: ## all tests under ThreadSanitizer
+	@$(MAKE) check OPT='-O1 -g' SAN='-fsanitize=thread'
+
+I = $(DESTDIR)$(PREFIX)
+install: all ## under PREFIX (/usr/local), below DESTDIR
+	install -d $(I)/bin $(I)/lib/pkgconfig $(I)/include $(I)/share/man/man1
+	install -m 755 $(B)/onnxrun $(I)/bin/onnxrun
+	install -m 644 $(B)/libonnxrun.a $(I)/lib/libonnxrun.a
+	install -m 755 $(B)/libonnxrun.so $(I)/lib/libonnxrun.so.0
+	ln -sf libonnxrun.so.0 $(I)/lib/libonnxrun.so
+	install -m 644 include/onnxrun.h $(I)/include/onnxrun.h
+	install -m 644 docs/onnxrun.1 $(I)/share/man/man1/onnxrun.1
+	printf '%s\n' 'Name: onnxrun' 'Description: runs and judges ONNX models' 'Version: $(VERSION)' \
+	  'Libs: -L$(PREFIX)/lib -lonnxrun' 'Libs.private: $(PKGLIBS) $(LIBS)' 'Cflags: -I$(PREFIX)/include' \
+	  > $(I)/lib/pkgconfig/onnxrun.pc
+uninstall:
+	rm -f $(I)/bin/onnxrun $(I)/lib/libonnxrun.a $(I)/lib/libonnxrun.so $(I)/lib/libonnxrun.so.0 \
+	  $(I)/include/onnxrun.h $(I)/share/man/man1/onnxrun.1 $(I)/lib/pkgconfig/onnxrun.pc
+
 clean: ; rm -rf build
-.PHONY: all help unit fuzz kerncheck accuracy accuracy-quick clean
+.PHONY: all help unit fuzz kerncheck accuracy accuracy-quick lint cli check asan ubsan tsan install uninstall clean FORCE
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
