@@ -98,7 +98,7 @@ static bool type_allowed(const ox_typeset *set, const ox_type *type)
     uint64_t bit = (uint64_t)1 << type->dtype;
     switch (type->kind) {
     case OX_TENSOR:
-        return ((type->optional ? set->opt : set->tensor) & bit) != 0 || (type->optional && set->tensor & bit);
+        return ((set->tensor | set->opt) & bit) != 0; /* a full optional is its content */
     case OX_SEQUENCE:
         if (type->elem && type->elem->kind == OX_TENSOR && type->elem->dtype)
             return ((set->seq | set->opt_seq) >> type->elem->dtype & 1) != 0;
