@@ -1,0 +1,199 @@
+/* MatMul: numpy's matmul.  (..., m, k) x (..., k, n) -> (..., m, n), leading dimensions broadcast, a
+ * rank-1 operand taken as a row or a column that disappears again.
+ *
+ * Floats go through the blocked driver (gemm.h); integers through the typed loop, wrapping.
+ * Inputs 2 and 3 and the onnxrun_* attributes come from fusion: a bias per column, a tensor added
+ * before the activation, and the activation. */
+#ifdef T /* ---- once per integer dtype ---- */
+
+static void FN(product)(void *ctx, int64_t block, int worker)
+{
+    const ox_run *r = ctx;
+    const struct matmul *s = r->state;
+    int64_t b = block / s->m, i = block % s->m, n = s->n, k = s->k;
+    const T *x = (const T *)r->in[0]->data + s->at_a[b] + i * k;
+    const T *w = (const T *)r->in[1]->data + s->at_b[b];
+    T *y = (T *)r->out[0]->data + (b * s->m + i) * n;
+    (void)worker;
+    for (int64_t j = 0; j < n; j++) {
+        W sum = 0;
+        for (int64_t p = 0; p < k; p++)
+            sum += (W)x[p] * (W)w[p * n + j];
+        y[j] = (T)sum;
+    }
+}
+
+static ox_code FN(matmul)(ox_run *r)
+{
+    const struct matmul *s = r->state;
+    ox_parallel(r, s->batch * s->m, FN(product), r);
+    return OX_OK;
+}
+
+#else /* ---- once ---- */
+#include "kernels/gemm/dense.h"
+
+#include <math.h>
+#include <string.h>
+
+struct matmul {
+    int64_t  m, n, k, batch;
+    int64_t *at_a, *at_b; /* offsets of each product's operands, in elements */
+    int64_t  step_a, step_b; /* ... where they are evenly spaced; -1: not */
+    ox_dense dense;
+};
+
+/* Shapes with rank-1 operands made matrices; *rank counts the result's leading dimensions. */
+typedef struct shape { int64_t m, n, k, k_b; int rank, rank_a, rank_b; int64_t lead[OX_MAX_RANK]; } shape;
+
+static ox_code read_shape(ox_run *r, shape *s)
+{
+    const ox_tensor *a = r->in[0], *b = r->in[1];
+    if (a->rank < 1 || b->rank < 1)
+        return OX_FAIL(r->err, OX_E_SHAPE, "%s is a scalar, MatMul needs at least rank 1",
+                       a->rank < 1 ? "A" : "B");
+    s->m = a->rank > 1 ? a->dim[a->rank - 2] : 1;
+    s->k = a->dim[a->rank - 1];
+    s->k_b = b->dim[b->rank > 1 ? b->rank - 2 : 0];
+    s->n = b->rank > 1 ? b->dim[b->rank - 1] : 1;
+    if (s->k >= 0 && s->k_b >= 0 && s->k != s->k_b)
+        return OX_FAIL(r->err, OX_E_SHAPE, "A has %lld columns, B has %lld rows", (long long)s->k,
+                       (long long)s->k_b);
+    s->rank_a = OX_MAX(a->rank - 2, 0);
+    s->rank_b = OX_MAX(b->rank - 2, 0);
+    s->rank = s->rank_a;
+    memcpy(s->lead, a->dim, (size_t)s->rank_a * sizeof(*a->dim));
+    return ox_broadcast(r, &s->rank, s->lead, s->rank_b, b->dim);
+}
+
+static ox_code infer(ox_run *r)
+{
+    shape s;
+    OX_TRY(read_shape(r, &s));
+    if (r->in[0]->rank > 1)
+        s.lead[s.rank++] = s.m;
+    if (r->in[1]->rank > 1)
+        s.lead[s.rank++] = s.n;
+    ox_out_shape(r, 0, s.rank, s.lead);
+    return OX_OK;
+}
+
+/* Where product `batch` finds its operand of leading shape dim[rank]. */
+static int64_t offset_of(const shape *s, int64_t batch, int rank, const int64_t *dim, int64_t size)
+{
+    int64_t at = 0, step = size;
+    for (int d = s->rank - 1, e = rank - 1; d >= 0; d--, e--) {
+        int64_t i = batch % s->lead[d];
+        batch /= s->lead[d];
+        if (e < 0)
+            continue;
+        at += dim[e] == 1 ? 0 : i * step;
+        step *= dim[e];
+    }
+    return at;
+}
+
+static int64_t even_step(const int64_t *at, int64_t n)
+{
+    int64_t step = n > 1 ? at[1] - at[0] : 0;
+    for (int64_t i = 1; i < n; i++)
+        if (at[i] - at[i - 1] != step)
+            return -1;
+    return step < 0 ? -1 : step;
+}
+
+static ox_code prepare(ox_run *r)
+{
+    struct matmul *s = r->state;
+    shape d;
+    OX_TRY(read_shape(r, &d));
+    s->m = d.m;
+    s->n = d.n;
+    s->k = d.k;
+    s->batch = 1;
+    for (int i = 0; i < d.rank; i++)
+        s->batch *= d.lead[i];
+    if (d.rank_b == 0 && r->in[0]->rank > 1) { /* one B for all: a taller A */
+        s->m *= s->batch;
+        s->batch = 1;
+    }
+    s->at_a = ox_state_alloc(r, (size_t)OX_MAX(s->batch, 1), sizeof(int64_t));
+    s->at_b = ox_state_alloc(r, (size_t)OX_MAX(s->batch, 1), sizeof(int64_t));
+    if (!s->at_a || !s->at_b)
+        return OX_NO_MEMORY(r);
+    for (int64_t i = 0; i < s->batch && s->batch > 1; i++) {
+        s->at_a[i] = offset_of(&d, i, d.rank_a, r->in[0]->dim, d.m * d.k);
+        s->at_b[i] = offset_of(&d, i, d.rank_b, r->in[1]->dim, d.k * d.n);
+    }
+    s->step_a = even_step(s->at_a, s->batch);
+    s->step_b = even_step(s->at_b, s->batch);
+    if (!ox_is_float(r->out[0]->dtype))
+        return OX_OK;
+    return ox_dense_prepare(r, &s->dense, s->m, s->n, s->k, false, false);
+}
+
+static ox_code run_float(ox_run *r)
+{
+    const struct matmul *s = r->state;
+    ox_gemm_args args = { .batch = (size_t)s->batch };
+    size_t size = ox_dtype_size(r->in[0]->dtype), out = (size_t)(s->m * s->n);
+    const char *a = r->in[0]->data, *b = r->in[1]->data, *add = r->n_in > 3 && r->in[3] ? r->in[3]->data : NULL;
+    OX_TRY(ox_dense_epilogue(r, &s->dense, &args, r->n_in > 2 ? r->in[2] : NULL, add));
+    if (s->step_a >= 0 && s->step_b >= 0) {
+        args.stride_a = (size_t)s->step_a;
+        args.stride_b = (size_t)s->step_b;
+        args.stride_c = args.stride_residual = out;
+        return ox_dense_run(r, &s->dense, &args, a, b, r->out[0]->data);
+    }
+    args.batch = 1;
+    for (int64_t i = 0; i < s->batch; i++) {
+        args.ep.residual = add ? add + (size_t)i * out * size : NULL;
+        OX_TRY(ox_dense_run(r, &s->dense, &args, a + (size_t)s->at_a[i] * size,
+                            b + (size_t)s->at_b[i] * size, (char *)r->out[0]->data + (size_t)i * out * size));
+    }
+    return OX_OK;
+}
+
+static int64_t flops(const ox_run *r)
+{
+    const struct matmul *s = r->state;
+    return 2 * s->batch * s->m * s->n * s->k;
+}
+
+/* The definition: mag = |A||B|. */
+static void oracle_row(void *ctx, int64_t block, int worker)
+{
+    ox_oracle *o = ctx;
+    const struct matmul *s = o->r->state;
+    const double *a = o->in[0] + s->at_a[block / s->m] + block % s->m * s->k;
+    const double *b = o->in[1] + s->at_b[block / s->m];
+    double *y = o->out[0] + block * s->n, *mag = o->mag[0] + block * s->n;
+    (void)worker;
+    memset(y, 0, (size_t)s->n * sizeof(*y));
+    memset(mag, 0, (size_t)s->n * sizeof(*mag));
+    for (int64_t p = 0; p < s->k; p++)
+        for (int64_t j = 0; j < s->n; j++) {
+            double v = a[p] * b[p * s->n + j];
+            y[j] += v;
+            mag[j] += fabs(v);
+        }
+    ox_dense_oracle(o, &s->dense, block * s->n, s->n, 2, 3);
+}
+
+static ox_code oracle(ox_oracle *o)
+{
+    const struct matmul *s = o->r->state;
+    ox_parallel(o->r, s->batch * s->m, oracle_row, o);
+    return OX_OK;
+}
+
+#define TYPES (M_I32 | M_I64 | M_U32 | M_U64)
+#define TMPL  "kernels/gemm/op_matmul.c"
+#include "runtime/tensor/each_dtype.h"
+
+OX_OP(MatMul, 1) .infer = infer, .prepare = prepare,
+    .run = { [OX_F32] = run_float, [OX_F64] = run_float, [OX_I32] = matmul_i32, [OX_I64] = matmul_i64,
+             [OX_U32] = matmul_u32, [OX_U64] = matmul_u64 },
+    .oracle = oracle, .error = { ERR_SUM, 8 }, .state_size = sizeof(struct matmul), .flags = OX_SYMBOLIC,
+    .flops = flops OX_END;
+#endif

@@ -1,0 +1,43 @@
+/* RNN, GRU and LSTM share everything but the arithmetic of one time step: see rnn.c.
+ *
+ * Per direction: all X W' + bias in one product, then per step one product H R' and the cell. */
+#ifndef OX_RNN_H
+#define OX_RNN_H
+
+#include "kernels/gemm/gemm.h"
+#include "runtime/op.h"
+
+typedef enum ox_rnn_act {
+    OX_RNN_RELU, OX_RNN_TANH, OX_RNN_SIGMOID, OX_RNN_AFFINE, OX_RNN_LEAKY_RELU, OX_RNN_THRESHOLDED_RELU,
+    OX_RNN_SCALED_TANH, OX_RNN_HARD_SIGMOID, OX_RNN_ELU, OX_RNN_SOFTSIGN, OX_RNN_SOFTPLUS,
+} ox_rnn_act;
+
+typedef struct ox_rnn_activation {
+    ox_rnn_act kind;
+    double     alpha, beta;
+} ox_rnn_activation;
+
+typedef struct ox_rnn {
+    int     gates;            /* 1 RNN, 3 GRU (z r h), 4 LSTM (i o f c) */
+    int     n_act;            /* activations of one direction */
+    bool    cell;             /* has a cell state (LSTM) */
+    int64_t seq, batch, in, hidden;
+    int     dirs;
+    bool    first_back;       /* direction 0 runs backwards */
+    bool    batch_first;      /* layout 1 */
+    bool    reset_after;      /* GRU linear_before_reset */
+    bool    coupled;          /* LSTM input_forget */
+    double  clip;             /* infinity: none */
+    ox_rnn_activation act[2][3];
+    ox_gemm_plan x_plan, h_plan, n_plan; /* X W', H R' (GRU reset before: z and r only), its h gate */
+    const void  *x_packed[2], *h_packed[2], *n_packed[2];
+} ox_rnn;
+
+/* Shapes, attributes, plans.  Records set gates, n_act and cell before. */
+ox_code ox_rnn_infer(ox_run *r, int gates, int n_states) OX_MUST_CHECK;
+ox_code ox_rnn_prepare(ox_run *r, ox_rnn *s) OX_MUST_CHECK;
+int64_t ox_rnn_flops(const ox_run *r);
+
+double ox_rnn_activate(const ox_rnn_activation *a, double v);
+
+#endif
