@@ -300,6 +300,10 @@ void ox_to_f64(double *to, const void *from, ox_dtype t, size_t n)
 }
 void ox_to_f32(float *to, const void *from, ox_dtype t, size_t n)
 {
+    if (t == OX_F16) {
+        ox_f16_to_f32s(to, from, n);
+        return;
+    }
     LOADS(FLOAT, SAME, FLOAT, FLOAT)
 }
 void ox_to_i64(int64_t *to, const void *from, ox_dtype t, size_t n)
@@ -359,6 +363,10 @@ void ox_from_f64(void *to, const double *from, ox_dtype t, size_t n)
 void ox_from_f32(void *to, const float *from, ox_dtype t, size_t n)
 {
     const float *x = from;
+    if (t == OX_F16) {
+        ox_f32_to_f16s(to, from, n);
+        return;
+    }
     switch (t) {
     case OX_F64: STORE(double, x[i]);
     case OX_F32: memmove(to, from, n * sizeof(float)); break;

@@ -1,9 +1,10 @@
 /* Scalar conversions between float and the narrow float types, rounding to nearest even.
  * f16 and bf16 are inline since kernels use them per element; the rest go through tables or code in
- * dtype.c. */
+ * dtype.c, arrays through half.c. */
 #ifndef OX_TENSOR_HALF_H
 #define OX_TENSOR_HALF_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 #if defined(__F16C__)
@@ -31,7 +32,10 @@ static inline ox_bf16 ox_f32_to_bf16(float f)
 
 #if defined(__F16C__)
 static inline float ox_f16_to_f32(ox_f16 h) { return _cvtsh_ss(h.bits); }
-static inline ox_f16 ox_f32_to_f16(float f) { return (ox_f16){ _cvtss_sh(f, _MM_FROUND_TO_NEAREST_INT) }; }
+static inline ox_f16 ox_f32_to_f16(float f)
+{
+    return (ox_f16){ _cvtss_sh(f, _MM_FROUND_TO_NEAREST_INT) };
+}
 #else
 static inline float ox_f16_to_f32(ox_f16 h)
 {
@@ -70,5 +74,9 @@ static inline ox_f16 ox_f32_to_f16(float f)
     return (ox_f16){ (uint16_t)(sign | ((abs - 0x38000000u) >> 13)) };
 }
 #endif
+
+/* Arrays, with the CPU's own conversion where it has one: the same bits. */
+void ox_f16_to_f32s(float *to, const ox_f16 *from, size_t n);
+void ox_f32_to_f16s(ox_f16 *to, const float *from, size_t n);
 
 #endif

@@ -1,5 +1,6 @@
 /* Element types: every code of the narrow types, and every boundary between two of them, against a
  * definition written in ldexp and exact double comparisons. */
+#include "runtime/base/cpu.h"
 #include "runtime/tensor/dtype.h"
 #include "runtime/tensor/half.h"
 
@@ -330,6 +331,30 @@ START_TEST(inline_halves)
 }
 END_TEST
 
+/* Every level gives the same bits, those of NaN included. */
+START_TEST(halves_at_every_level)
+{
+    enum { N = 65536 + 3 };
+    static ox_f16 code[N], narrow[2][N];
+    static float  wide[2][N], x[N];
+    static const char *const level[] = { "scalar", "native" };
+    uint32_t seed = 1;
+    for (uint32_t i = 0; i < N; i++) {
+        seed = seed * 1664525u + 1013904223u;
+        uint32_t bits = i < 64 ? 0x7f7fffe0u + i : i < N / 4 ? 0x38000000u + i * 0x400 : seed;
+        memcpy(&x[i], &bits, 4);
+        code[i].bits = (uint16_t)i;
+    }
+    for (int l = 0; l < 2; l++) {
+        ck_assert(ox_cpu_cap(level[l]));
+        ox_to_f32(wide[l], code, OX_F16, N);
+        ox_from_f32(narrow[l], x, OX_F16, N);
+    }
+    ck_assert_int_eq(memcmp(wide[0], wide[1], sizeof(wide[0])), 0);
+    ck_assert_int_eq(memcmp(narrow[0], narrow[1], sizeof(narrow[0])), 0);
+}
+END_TEST
+
 /* ---- integers ---- */
 
 typedef struct integer {
@@ -553,6 +578,7 @@ Suite *suite_dtype(void)
     tcase_add_test(t, encode_e8m0);
     tcase_add_test(t, rounding_to_odd);
     tcase_add_test(t, inline_halves);
+    tcase_add_test(t, halves_at_every_level);
     tcase_add_loop_test(t, integers_wrap, 0, N_INTEGERS);
     tcase_add_loop_test(t, integers_from_floats, 0, N_INTEGERS);
     tcase_add_test(t, booleans);
