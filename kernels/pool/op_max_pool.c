@@ -1,5 +1,10 @@
 /* MaxPool, with or without the positions of the maxima. */
 #ifdef T /* ---- once per dtype: see runtime/tensor/each_dtype.h ---- */
+#if IS_FLOAT
+#define IS_NAN(v) ((v) != (v))
+#else
+#define IS_NAN(v) 0
+#endif
 
 /* Position of the first largest element under the window at `at`; NaN is larger than all.  -1: none. */
 static int64_t FN(find)(const ox_slide *s, const T *x, const int64_t *at)
@@ -13,7 +18,7 @@ static int64_t FN(find)(const ox_slide *s, const T *x, const int64_t *at)
         row += at[last] * w->stride[last] - w->begin[last];
         for (int64_t k = lo; k < hi; k++) {
             int64_t i = row + k * w->dilation[last];
-            if (best < 0 || x[i] > x[best] || (x[i] != x[i] && x[best] == x[best]))
+            if (best < 0 || x[i] > x[best] || (IS_NAN(x[i]) && !IS_NAN(x[best])))
                 best = i;
         }
     }
@@ -49,6 +54,7 @@ static ox_code FN(run)(ox_run *r)
     return OX_OK;
 }
 
+#undef IS_NAN
 #else /* ---- once ---- */
 #include "kernels/pool/slide.h"
 
