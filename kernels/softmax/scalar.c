@@ -3,36 +3,47 @@
 #include "kernels/math/math.h"
 #include "kernels/softmax/softmax.h"
 
-enum { LANES = 32, BLOCK = 256 };
+enum { LANES = 32, BLOCK = 512 };
 
+/* Fewer than LANES elements are not worth setting up lanes for. */
 float OX_UK(row_max_f32)(size_t n, const float *x)
 {
-    float lane[2 * LANES];
-    size_t i = 0;
-    for (int l = 0; l < 2 * LANES; l++)
-        lane[l] = -INFINITY;
-    for (; n - i >= 2 * LANES; i += 2 * LANES)
-        for (int l = 0; l < 2 * LANES; l++)
+    float lane[LANES], max = -INFINITY;
+    if (n < LANES) {
+        for (size_t i = 0; i < n; i++)
+            max = x[i] > max ? x[i] : max;
+        return max;
+    }
+    for (int l = 0; l < LANES; l++)
+        lane[l] = x[l] > -INFINITY ? x[l] : -INFINITY; /* NaN must not stay */
+    size_t i = LANES;
+    for (; n - i >= LANES; i += LANES)
+        for (int l = 0; l < LANES; l++)
             lane[l] = x[i + (size_t)l] > lane[l] ? x[i + (size_t)l] : lane[l];
     for (int l = 0; i < n; i++, l++)
         lane[l] = x[i] > lane[l] ? x[i] : lane[l];
-    for (int half = LANES; half; half /= 2)
+    for (int half = LANES / 2; half; half /= 2)
         for (int l = 0; l < half; l++)
             lane[l] = lane[l + half] > lane[l] ? lane[l + half] : lane[l];
     return lane[0];
 }
 
-static void add(double lane[LANES], size_t n, const float *x)
+static double sum(size_t n, const float *x)
 {
-    size_t i = 0;
+    double lane[LANES], total = 0;
+    if (n < LANES) {
+        for (size_t i = 0; i < n; i++)
+            total += x[i];
+        return total;
+    }
+    for (int l = 0; l < LANES; l++)
+        lane[l] = x[l];
+    size_t i = LANES;
     for (; n - i >= LANES; i += LANES)
         for (int l = 0; l < LANES; l++)
             lane[l] += x[i + (size_t)l];
     for (int l = 0; i < n; i++, l++)
         lane[l] += x[i];
-}
-static double total(double lane[LANES])
-{
     for (int half = LANES / 2; half; half /= 2)
         for (int l = 0; l < half; l++)
             lane[l] += lane[l + half];
@@ -42,16 +53,16 @@ static double total(double lane[LANES])
 /* y may be a buffer for BLOCK elements that each block overwrites (step 0), or n elements (step 1). */
 static inline double exp_sum(size_t n, const float *x, float shift, float *y, size_t step)
 {
-    double lane[LANES] = { 0 };
+    double total = 0;
     for (size_t at = 0; at < n; at += BLOCK) {
         size_t m = n - at < BLOCK ? n - at : BLOCK;
         float *z = y + at * step;
         OX_INDEPENDENT
         for (size_t i = 0; i < m; i++)
             z[i] = ox_exp_f32(x[at + i] - shift);
-        add(lane, m, z);
+        total += sum(m, z);
     }
-    return total(lane);
+    return total;
 }
 double OX_UK(exp_sum_f32)(size_t n, const float *x, float shift, float *y)
 {
