@@ -110,6 +110,42 @@ static void check_ox_uk_affine_each(kc *k, kc_any_fn *fn, const char *member)
     }
 }
 
+static void check_ox_uk_add_squares(kc *k, kc_any_fn *fn, const char *member)
+{
+    (void)member;
+    for (size_t l = 0; l < KC_N_LENGTHS && !kc_failed(k); l++) {
+        size_t n = kc_lengths[l];
+        float *x = numbers(k, n);
+        double *sum = kc_alloc(k, n * sizeof *sum, sizeof *sum, kc_below(k, 2));
+        double *was = kc_alloc(k, n * sizeof *sum, sizeof *sum, false);
+        kc_fill_f64(k, sum, n, KC_WIDE);
+        memcpy(was, sum, n * sizeof *sum);
+        ((ox_uk_add_squares *)fn)(n, x, sum);
+        for (size_t i = 0; i < n; i++) {
+            double square = (double)x[i] * x[i];
+            kc_compare(k, sum[i], was[i] + square, 0x1p-52 * (square + fabs(was[i])), 0, true);
+        }
+        kc_release(k);
+    }
+}
+static void check_ox_uk_respond(kc *k, kc_any_fn *fn, const char *member)
+{
+    static const double betas[] = { 0.5, 0.75, 0.6 };
+    (void)member;
+    for (size_t l = 0; l < 3 * KC_N_LENGTHS && !kc_failed(k); l++) {
+        size_t n = kc_lengths[l / 3];
+        ox_norm_response p = { 1e-4 + 0.1 * fabs(kc_unit(k)), betas[l % 3], 1 + kc_unit(k) };
+        float *x = numbers(k, n), *y = kc_alloc(k, n * sizeof *y, sizeof *y, kc_below(k, 2));
+        double *sum = kc_alloc(k, n * sizeof *sum, sizeof *sum, kc_below(k, 2));
+        for (size_t i = 0; i < n; i++)
+            sum[i] = 1000 * fabs(kc_unit(k));
+        ((ox_uk_respond *)fn)(n, x, sum, &p, y);
+        for (size_t i = 0; i < n; i++)
+            judge(k, y[i], x[i], 1 / pow(p.bias + p.alpha * sum[i], p.beta), 0);
+        kc_release(k);
+    }
+}
+
 static const kc_member members[] = {
 #define UK(type, member, fn, isa) KC_MEMBER(type, member, fn, isa)
 #include "kernels/norm/ukernels.def"
