@@ -156,7 +156,8 @@ ox_code ox_truth_of(ox_arena *a, ox_run *r, const double *const *in, ox_truth *t
     const ox_op *op = r->op;
     double **mag;
     *t = (ox_truth){ 0 };
-    if ((op->flags & (OX_IMPURE | OX_CONTROL)) || op->error.kind == ERR_RANDOM)
+    bool drawn = (op->flags & OX_IMPURE) && !op->oracle; /* an oracle may judge what was drawn */
+    if (drawn || (op->flags & OX_CONTROL) || op->error.kind == ERR_RANDOM)
         return OX_FAIL(err, OX_E_UNSUPPORTED, "%s has no single truth", op->name);
     OX_TRY(make_outputs(a, r, t, &mag, err));
     OX_TRY(read_inputs(a, r, in, t, err));

@@ -134,7 +134,7 @@ static ox_code split(ox_run *r)
     OX_TRY(split_lengths(r, &lengths));
     int64_t outer = ox_numel(x, 0, axis), inner = ox_numel(x, axis + 1, x->rank), at = 0;
     for (int i = 0; i < r->n_out; i++) {
-        int64_t n;
+        int64_t n = 0;
         OX_TRY(part(r, &lengths, x->dim[axis], i, at, &n));
         ox_box b = { 2, { outer, n * inner }, { x->dim[axis] * inner, 1 }, { n * inner, 1 } };
         if (r->out[i])

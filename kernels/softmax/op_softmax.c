@@ -1,89 +1,123 @@
-/* Softmax.  Two behaviours: before opset 13 the input is a matrix [0,axis) x [axis,rank) and each row
- * is normalised; since 13 only the dimension `axis` is. */
-#ifdef T /* ---- once per dtype: see runtime/tensor/each_dtype.h ---- */
-
-static void FN(softmax_row)(void *ctx, int64_t i, int worker)
-{
-    const ox_run *r = ctx;
-    const struct softmax *s = r->state;
-    int64_t at = i / s->inner * s->n * s->inner + i % s->inner;
-    const T *x = (const T *)r->in[0]->data + at;
-    T *y = (T *)r->out[0]->data + at;
-    C max = LD(x);
-    A sum = 0;
-    (void)worker;
-    for (int64_t k = 1; k < s->n; k++)
-        max = FMAX(max, LD(x + k * s->inner));
-    for (int64_t k = 0; k < s->n; k++)
-        sum += EXP(LD(x + k * s->inner) - max);
-    for (int64_t k = 0; k < s->n; k++)
-        ST(y + k * s->inner, (C)(EXP(LD(x + k * s->inner) - max) / sum));
-}
-
-static ox_code FN(softmax)(ox_run *r)
-{
-    const struct softmax *s = r->state;
-    ox_parallel(r, s->outer * s->inner, FN(softmax_row), r);
-    return OX_OK;
-}
-
-#else /* ---- once ---- */
-#include "runtime/op.h"
+/* Softmax and LogSoftmax: micro-kernels for float, plain loops for double. */
+#include "kernels/softmax/axis.h"
+#include "kernels/softmax/softmax.h"
 
 #include <math.h>
+#include <string.h>
 
-struct softmax { int64_t outer, n, inner; };
-#define EXP(v)     _Generic((v), float: expf, double: exp)(v)
-#define FMAX(a, b) _Generic((a), float: fmaxf, double: fmax)(a, b)
+enum { COLUMNS = 256, BLOCK = 1 << 12 /* elements a parallel block does at least */ };
+
+typedef struct softmax {
+    ox_softmax_axis     a;
+    bool                log;
+    ox_uk_softmax      *rows; /* float only */
+    ox_uk_softmax_cols *cols;
+    int64_t             n_cut, n_units, units; /* a unit is a row, or up to COLUMNS columns */
+    const void         *x;
+    void               *y;
+} softmax;
 
 static ox_code prepare(ox_run *r)
 {
-    struct softmax *s = r->state;
-    const ox_tensor *x = r->in[0];
-    int rank = x->rank, axis, last = r->since < 13 ? rank : rank - 1;
-    int64_t given = ox_attr_i64(r, "axis"); /* the schema knows the default */
-    if (rank == 0) {
-        *s = (struct softmax){ 1, 1, 1 };
-        return OX_OK;
-    }
-    if (given < -rank || given > last)
-        return OX_FAIL(r->err, OX_E_SHAPE, "axis %lld outside [%d, %d]", (long long)given, -rank, last);
-    axis = (int)(given < 0 ? given + rank : given);
-    *s = r->since < 13
-             ? (struct softmax){ ox_numel(x, 0, axis), ox_numel(x, axis, rank), 1 }
-             : (struct softmax){ ox_numel(x, 0, axis), x->dim[axis], ox_numel(x, axis + 1, rank) };
+    softmax *s = r->state;
+    OX_TRY(ox_softmax_get_axis(r, &s->a));
+    ox_softmax_kernels k = ox_softmax_pick();
+    s->log = strcmp(r->op->name, "LogSoftmax") == 0;
+    s->rows = s->log ? k.log_softmax : k.softmax;
+    s->cols = s->log ? k.log_softmax_cols : k.softmax_cols;
+    s->n_cut = (s->a.inner + COLUMNS - 1) / COLUMNS;
+    s->n_units = s->a.outer * s->n_cut;
+    s->units = BLOCK / OX_MAX(s->a.n * OX_MIN(s->a.inner, COLUMNS), 1) + 1;
     return OX_OK;
 }
 
-/* The definition in double; not an instance of the template, so it cannot share its mistakes.
- * mag is what the permitted error is proportional to: rounding x-max moves exp by |x-max| ulps. */
+static void unit_f32(const softmax *s, int64_t u)
+{
+    int64_t column = u % s->n_cut * COLUMNS, at = u / s->n_cut * s->a.n * s->a.inner + column;
+    const float *x = (const float *)s->x + at;
+    float *y = (float *)s->y + at;
+    if (s->a.inner == 1)
+        s->rows((size_t)s->a.n, x, y);
+    else
+        s->cols((size_t)s->a.n, (size_t)OX_MIN(COLUMNS, s->a.inner - column), x, y,
+                (size_t)s->a.inner);
+}
+
+static void lane_f64(const softmax *s, const double *x, double *y)
+{
+    double max = -INFINITY, sum = 0;
+    int64_t step = s->a.inner, end = s->a.n * step;
+    for (int64_t k = 0; k < end; k += step)
+        max = fmax(max, x[k]);
+    for (int64_t k = 0; k < end; k += step)
+        sum += exp(x[k] - max);
+    double shift = log(sum);
+    for (int64_t k = 0; k < end; k += step)
+        y[k] = s->log ? x[k] - max - shift : exp(x[k] - max) / sum;
+}
+
+static void unit_f64(const softmax *s, int64_t u)
+{
+    int64_t column = u % s->n_cut * COLUMNS, at = u / s->n_cut * s->a.n * s->a.inner + column;
+    int64_t n = OX_MIN(COLUMNS, s->a.inner - column);
+    for (int64_t j = 0; j < n; j++)
+        lane_f64(s, (const double *)s->x + at + j, (double *)s->y + at + j);
+}
+
+#define BLOCK_OF(type)                                                                             \
+    static void block_##type(void *ctx, int64_t block, int worker)                                 \
+    {                                                                                              \
+        const softmax *s = ctx;                                                                    \
+        int64_t end = OX_MIN((block + 1) * s->units, s->n_units);                                  \
+        (void)worker;                                                                              \
+        for (int64_t u = block * s->units; u < end; u++)                                           \
+            unit_##type(s, u);                                                                     \
+    }                                                                                              \
+    static ox_code run_##type(ox_run *r)                                                           \
+    {                                                                                              \
+        softmax s = *(const softmax *)r->state;                                                    \
+        s.x = r->in[0]->data;                                                                      \
+        s.y = r->out[0]->data;                                                                     \
+        ox_parallel(r, (s.n_units + s.units - 1) / s.units, block_##type, &s);                     \
+        return OX_OK;                                                                              \
+    }
+BLOCK_OF(f32)
+BLOCK_OF(f64)
+
+/* The definition, in long double.  mag is what the permitted error is proportional to: rounding x -
+ * max moves exp by |x - max| half-ULPs, and a relative error of the sum is an absolute one of its
+ * log. */
 static ox_code oracle(ox_oracle *o)
 {
-    const struct softmax *s = o->r->state;
-    for (int64_t i = 0; i < s->outer * s->inner; i++) {
-        int64_t at = i / s->inner * s->n * s->inner + i % s->inner;
-        double max = -INFINITY, sum = 0;
-        for (int64_t k = 0; k < s->n; k++)
-            max = fmax(max, o->in[0][at + k * s->inner]);
-        for (int64_t k = 0; k < s->n; k++)
-            sum += exp(o->in[0][at + k * s->inner] - max);
-        for (int64_t k = 0; k < s->n; k++) {
-            double d = o->in[0][at + k * s->inner] - max;
-            o->out[0][at + k * s->inner] = exp(d) / sum;
-            o->mag[0][at + k * s->inner] = exp(d) / sum * (1 - d);
+    const softmax *s = o->r->state;
+    int64_t n = s->a.n, inner = s->a.inner;
+    for (int64_t i = 0; i < s->a.outer * inner; i++) {
+        int64_t at = i / inner * n * inner + i % inner;
+        const double *x = o->in[0] + at;
+        double max = -INFINITY;
+        long double sum = 0, weighted = 0;
+        for (int64_t k = 0; k < n; k++)
+            max = fmax(max, x[k * inner]);
+        for (int64_t k = 0; k < n; k++) {
+            long double e = expl((long double)x[k * inner] - max);
+            sum += e;
+            weighted += e > 0 ? e * ((long double)max - x[k * inner]) : 0;
+        }
+        for (int64_t k = 0; k < n; k++) {
+            long double d = (long double)x[k * inner] - max;
+            double y = (double)(s->log ? d - logl(sum) : expl(d) / sum);
+            o->out[0][at + k * inner] = y;
+            o->mag[0][at + k * inner] = s->log ? 1 + fabs(y) + (double)(weighted / sum)
+                                               : y > 0 ? (double)(y * (1 - d)) : y;
         }
     }
     return OX_OK;
 }
 
-#define TYPES MASK_FLOAT
-#define TMPL  "kernels/softmax/op_softmax.c"
-#include "runtime/tensor/each_dtype.h"
-
-OX_OP(Softmax, 1) .infer = ox_infer_like, .prepare = prepare, .run = { KERNELS(softmax, FLOAT) },
-    .oracle = oracle, .error = { ERR_SUM, 4 }, .state_size = sizeof(struct softmax),
-    .flags = OX_SYMBOLIC OX_END;
-OX_OP(Softmax, 13) .infer = ox_infer_like, .prepare = prepare, .run = { KERNELS(softmax, FLOAT) },
-    .oracle = oracle, .error = { ERR_SUM, 4 }, .state_size = sizeof(struct softmax),
-    .flags = OX_SYMBOLIC OX_END;
-#endif
+#define RECORD(Name, Since)                                                                        \
+    OX_OP(Name, Since) .infer = ox_infer_like, .prepare = prepare,                                 \
+        .run = { [OX_F32] = run_f32, [OX_F64] = run_f64 }, .oracle = oracle,                       \
+        .error = { ERR_SUM, 4 }, .state_size = sizeof(softmax),                                    \
+        .flags = OX_SYMBOLIC | OX_INPLACE0 OX_END
+RECORD(Softmax, 1);
+RECORD(LogSoftmax, 1);
