@@ -108,7 +108,7 @@ typedef struct job {
 
 /* Process-wide options (isa, memory, verbosity).  0, or STATUS_BAD after complaining. */
 int apply_options(const args *a);
-/* Loads the model and creates options; then the inputs; then the session.  names: outputs wanted. */
+/* Loads the model; then the inputs; then creates the session.  names: outputs wanted. */
 int  open_job(job *j, const args *a, const char *path);
 int  feed_job(job *j, const list *files);
 int  start_job(job *j, const char *const *names, int n_names);

@@ -1,4 +1,4 @@
-/* Latency of whole inferences, inputs in memory.  Nothing is allocated or printed while measuring. */
+/* Latency of whole inferences, inputs in memory.  Nothing is printed while measuring. */
 #include "cli/cli.h"
 
 #include <math.h>
@@ -45,7 +45,8 @@ static int measure(job *j, result *r)
 {
     const args *a = j->a;
     double  ms, seconds = a->seconds >= 0 ? a->seconds : default_seconds;
-    int64_t most = a->runs >= 0 ? a->runs : MAX_RUNS, warmup = a->warmup >= 0 ? a->warmup : DEFAULT_WARMUP;
+    int64_t most = a->runs >= 0 ? a->runs : MAX_RUNS,
+            warmup = a->warmup >= 0 ? a->warmup : DEFAULT_WARMUP;
     int     status = timed_run(j, &r->first_ms);
     for (int64_t i = 0; i < warmup && status == 0; i++) {
         progress("warming up, run %lld of %lld", (long long)i + 1, (long long)warmup);
@@ -101,9 +102,10 @@ static void print_rows(row *rows, size_t n, int runs, const char *title, bool ke
     for (size_t i = 0; i < n; i++)
         printf("%-32s %8lld %10.4f %6.1f%% %9.2f %8.2f%s%s%s%s\n", clean(rows[i].name),
                (long long)(rows[i].calls / runs), (double)rows[i].ns / 1e6 / runs,
-               total ? 100 * (double)rows[i].ns / (double)total : 0, per_second(rows[i].flops, rows[i].ns),
-               per_second(rows[i].bytes, rows[i].ns), kernels ? "  " : "", kernels ? rows[i].op : "",
-               kernels && rows[i].kernel ? " " : "", kernels && rows[i].kernel ? rows[i].kernel : "");
+               total ? 100 * (double)rows[i].ns / (double)total : 0,
+               per_second(rows[i].flops, rows[i].ns), per_second(rows[i].bytes, rows[i].ns),
+               kernels ? "  " : "", kernels ? rows[i].op : "", kernels && rows[i].kernel ? " " : "",
+               kernels && rows[i].kernel ? rows[i].kernel : "");
 }
 
 static void json_rows(json *o, const char *key, const row *rows, size_t n, int runs, bool nodes)
@@ -130,7 +132,8 @@ static size_t collect(const onnxrun_node_profile *p, size_t n, row *rows, row *o
 {
     size_t n_op = 0, k;
     for (size_t i = 0; i < n; i++) {
-        rows[i] = (row){ p[i].node, p[i].kernel, p[i].op, p[i].ns, p[i].calls, p[i].flops, p[i].bytes };
+        rows[i] =
+            (row){p[i].node, p[i].kernel, p[i].op, p[i].ns, p[i].calls, p[i].flops, p[i].bytes};
         for (k = 0; k < n_op && strcmp(ops[k].name, p[i].op) != 0;)
             k++;
         if (k == n_op)
@@ -212,7 +215,10 @@ static int trace(job *j, onnxrun_output *file)
 
 /* ---- report ---- */
 
-static int threads_of(const job *j) { return j->options.threads > 0 ? j->options.threads : onnxrun_cores(); }
+static int threads_of(const job *j)
+{
+    return j->options.threads > 0 ? j->options.threads : onnxrun_cores();
+}
 
 static double gflops(const result *r) { return (double)r->flops / (percentile(r, 0.5) * 1e6); }
 
@@ -248,12 +254,16 @@ static int print_json(job *j, const result *r)
 
 static int print_text(job *j, const result *r)
 {
-    printf("%s  %d thread%s, %s\n", clean(j->path), threads_of(j), threads_of(j) == 1 ? "" : "s", onnxrun_isa());
+    printf("%s  %d thread%s, %s\n", clean(j->path), threads_of(j), threads_of(j) == 1 ? "" : "s",
+           onnxrun_isa());
     printf("load        %10.3f ms\nfirst run   %10.3f ms\n", j->load_ms, r->first_ms);
-    printf("latency p50 %10.3f ms   min %.3f  p90 %.3f  p99 %.3f  max %.3f  mean %.3f   (%d runs)\n",
-           percentile(r, 0.5), r->ms[0], percentile(r, 0.9), percentile(r, 0.99), r->ms[r->n - 1], r->mean, r->n);
+    printf(
+        "latency p50 %10.3f ms   min %.3f  p90 %.3f  p99 %.3f  max %.3f  mean %.3f   (%d runs)\n",
+        percentile(r, 0.5), r->ms[0], percentile(r, 0.9), percentile(r, 0.99), r->ms[r->n - 1],
+        r->mean, r->n);
     printf("throughput  %10.2f inferences/s\n", 1e3 / r->mean);
-    printf("compute     %10.2f GFLOP/s   %sFLOP an inference\n", gflops(r), count_text((double)r->flops));
+    printf("compute     %10.2f GFLOP/s   %sFLOP an inference\n", gflops(r),
+           count_text((double)r->flops));
     printf("peak RSS    %10s\n", size_text((double)r->rss));
     return j->a->profile ? show_profile(j, r->n, NULL) : 0;
 }

@@ -47,7 +47,8 @@ static onnxrun_bundle *load(job *j, references *r, const char *file, const onnxr
 {
     size_t n = only ? 1 : (size_t)j->info.n_output;
     const onnxrun_info **infos = calloc(n + 1, sizeof *infos);
-    onnxrun_bundle **grown = realloc(r->bundle, (size_t)(r->n_bundle + 1) * sizeof *grown), *b = NULL;
+    onnxrun_bundle **grown = realloc(r->bundle, (size_t)(r->n_bundle + 1) * sizeof *grown),
+                   *b = NULL;
     if (grown)
         r->bundle = grown;
     if (!infos || !grown) {
@@ -85,7 +86,10 @@ static const char *name_in_model(const job *j, const char *stem)
         for (; *name && *s; name++) {
             if (((unsigned char)*name & 0xc0) == 0x80)
                 continue;
-            if (*s++ != (strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-", *name) ? *name : '_'))
+            if (*s++ !=
+                (strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-", *name)
+                     ? *name
+                     : '_'))
                 break;
         }
         if (!*name && !*s)
@@ -112,12 +116,13 @@ static int add_reference(job *j, references *r, const char *text)
         if (!(b = load(j, r, text, NULL)))
             return STATUS_BAD;
         for (size_t i = 0; i < onnxrun_bundle_count(b) && status == 0; i++)
-            status = add_pair(r, name_in_model(j, onnxrun_bundle_name(b, i)), onnxrun_bundle_value(b, i));
+            status = add_pair(r, name_in_model(j, onnxrun_bundle_name(b, i)),
+                              onnxrun_bundle_value(b, i));
         return status;
     }
     if (r->n >= j->info.n_output)
-        return complain("%s: it has %d output%s, %s is one reference too many", j->path, j->info.n_output,
-                        j->info.n_output == 1 ? "" : "s", clean(text));
+        return complain("%s: it has %d output%s, %s is one reference too many", j->path,
+                        j->info.n_output, j->info.n_output == 1 ? "" : "s", clean(text));
     const onnxrun_info *info = onnxrun_model_output(j->model, r->n);
     r->by_position = true;
     if (!(b = load(j, r, text, info)))
@@ -133,8 +138,8 @@ static int load_references(job *j, references *r)
     for (int i = 0; i < j->a->expect.n && status == 0; i++)
         status = add_reference(j, r, j->a->expect.v[i]);
     if (status == 0 && r->by_position && r->n < j->info.n_output)
-        return complain("%s: output \"%s\" has no reference (NAME=FILE compares some outputs only)", j->path,
-                        clean(onnxrun_model_output(j->model, r->n)->name));
+        return complain("%s: output \"%s\" has no reference (NAME=FILE compares some outputs only)",
+                        j->path, clean(onnxrun_model_output(j->model, r->n)->name));
     return status;
 }
 

@@ -19,7 +19,8 @@ static void one_sided(verdict *v, const char *name, const char *path)
 }
 
 /* All names of EXPECTED, then those that only ACTUAL has. */
-static int compare(const args *a, const onnxrun_bundle *actual, const onnxrun_bundle *expected, bool pair)
+static int compare(const args *a, const onnxrun_bundle *actual, const onnxrun_bundle *expected,
+                   bool pair)
 {
     onnxrun_tolerance tolerance = { a->rtol, a->atol };
     onnxrun_error err;

@@ -7,7 +7,8 @@ static int dump(job *j, const args *a, args *filled)
     list files = { a->positional.v + 1, a->positional.n - 1 };
     const char *stage = a->stage ? a->stage : "plan";
     bool plan = strcmp(stage, "plan") == 0;
-    if (!plan && strcmp(stage, "load") != 0 && strcmp(stage, "infer") != 0 && strcmp(stage, "opt") != 0)
+    if (!plan && strcmp(stage, "load") != 0 && strcmp(stage, "infer") != 0 &&
+        strcmp(stage, "opt") != 0)
         return complain("--stage %s: load, infer, opt or plan is wanted", clean(stage));
     int status = open_job(j, a, a->positional.v[0]);
     filled->random = true; /* inputs without a file only lend their shapes */

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* FLOPs and memory of one run with the declared shapes; known is false where no plan could be made. */
+/* FLOPs and memory of one run with the declared shapes; not known where no plan could be made. */
 typedef struct costs {
     bool           known;
     onnxrun_memory m;
@@ -43,14 +43,18 @@ static int plan(job *j, args *quiet, costs *c)
     return 0;
 }
 
-static const char *shown_domain(const onnxrun_op_use *o) { return strcmp(o->domain, "ai.onnx") ? o->domain : ""; }
+static const char *shown_domain(const onnxrun_op_use *o)
+{
+    return strcmp(o->domain, "ai.onnx") ? o->domain : "";
+}
 
 /* ---- text ---- */
 
 static void print_values(const job *j, const char *title, int from, int to, bool output)
 {
     for (int i = from; i < to; i++) {
-        const onnxrun_info *v = output ? onnxrun_model_output(j->model, i) : onnxrun_model_input(j->model, i);
+        const onnxrun_info *v =
+            output ? onnxrun_model_output(j->model, i) : onnxrun_model_input(j->model, i);
         printf("%-12s %s  %s\n", i == from ? title : "", clean(v->name), clean(v->type));
     }
 }
@@ -60,7 +64,8 @@ static void print_operators(const job *j)
     for (size_t i = 0; i < j->info.n_op; i++) {
         const onnxrun_op_use *o = onnxrun_model_op(j->model, i);
         char name[200], version[32];
-        snprintf(name, sizeof name, "%s%s%.90s", clean(shown_domain(o)), *shown_domain(o) ? "." : "", clean(o->name));
+        snprintf(name, sizeof name, "%s%s%.90s", clean(shown_domain(o)),
+                 *shown_domain(o) ? "." : "", clean(o->name));
         snprintf(version, sizeof version, o->since ? "-%d" : "", o->since);
         printf("%-12s %6zu  %s%s%s\n", i ? "" : "operators", o->count, name, version,
                o->supported ? "" : "  UNSUPPORTED");
@@ -94,7 +99,8 @@ static void print_text(const job *j, const costs *c)
     printf("parameters   %lld in %zu tensors, %s\n", (long long)m->n_parameter, m->n_initializer,
            size_text((double)m->parameter_bytes));
     if (c->known) {
-        printf("FLOPs        %lld (%sFLOP)\n", (long long)c->m.flops, count_text((double)c->m.flops));
+        printf("FLOPs        %lld (%sFLOP)\n", (long long)c->m.flops,
+               count_text((double)c->m.flops));
         printf("memory       %s activations (at least %s), %s weights, %s packed weights\n",
                size_text((double)c->m.planned), size_text((double)c->m.live_bound),
                size_text((double)c->m.weights), size_text((double)c->m.packed));
@@ -104,8 +110,8 @@ static void print_text(const job *j, const costs *c)
     for (size_t i = 0; i < m->n_op; i++) {
         const onnxrun_op_use *o = onnxrun_model_op(j->model, i);
         if (!o->supported)
-            printf("unsupported  %s %s, opset %d, first at node \"%s\"\n", clean(o->domain), clean(o->name), o->opset,
-                   clean(o->first_node));
+            printf("unsupported  %s %s, opset %d, first at node \"%s\"\n", clean(o->domain),
+                   clean(o->name), o->opset, clean(o->first_node));
     }
 }
 

@@ -10,7 +10,8 @@ static const char *types_text(uint64_t types)
     text[0] = 0;
     for (int t = 1; t < ONNXRUN_N_DTYPES; t++)
         if (types >> t & 1)
-            n += (size_t)snprintf(text + n, sizeof text - n, "%s%s", n ? " " : "", onnxrun_dtype_name((onnxrun_dtype)t));
+            n += (size_t)snprintf(text + n, sizeof text - n, "%s%s", n ? " " : "",
+                                  onnxrun_dtype_name((onnxrun_dtype)t));
     return text;
 }
 
@@ -45,7 +46,8 @@ static int check(const args *a, const char *name)
         if (!wanted(&r, name))
             continue;
         for (int t = 0; t < ONNXRUN_N_DTYPES; t++) { /* 0 stands for what is no tensor */
-            bool allowed = t ? r.types >> t & 1 : r.other, served = t ? r.served >> t & 1 : r.other_served;
+            bool allowed = t ? r.types >> t & 1 : r.other,
+                 served = t ? r.served >> t & 1 : r.other_served;
             const char *type = t ? onnxrun_dtype_name((onnxrun_dtype)t) : "other";
             all += allowed;
             if (!allowed || served)
@@ -59,7 +61,8 @@ static int check(const args *a, const char *name)
                 json_str(&o, "type", type);
                 json_close(&o, '}');
             } else {
-                printf("%s %s-%d %s%s\n", r.domain, r.name, r.since, type, r.supported ? "" : " (no kernel of this version)");
+                printf("%s %s-%d %s%s\n", r.domain, r.name, r.since, type,
+                       r.supported ? "" : " (no kernel of this version)");
             }
         }
     }
@@ -129,13 +132,15 @@ static int list_text(const char *name)
             snprintf(types, sizeof types, "%s", types_text(r.served));
         else if (r.other_served)
             snprintf(types, sizeof types, "all");
-        printf("%-28s %-28s %-8s %s%s%s\n", r.domain, r.name, versions, r.supported ? types : "unsupported",
-               r.deprecated ? "  (deprecated)" : "", r.removed ? "  (removed from ONNX)" : "");
+        printf("%-28s %-28s %-8s %s%s%s\n", r.domain, r.name, versions,
+               r.supported ? types : "unsupported", r.deprecated ? "  (deprecated)" : "",
+               r.removed ? "  (removed from ONNX)" : "");
         if (name && r.supported && (r.types & ~r.served))
             printf("%66s missing: %s\n", "", types_text(r.types & ~r.served));
     }
     if (!name)
-        printf("%d of %d operator versions, newest opset %d\n", supported, rows, onnxrun_newest_opset("ai.onnx"));
+        printf("%d of %d operator versions, newest opset %d\n", supported, rows,
+               onnxrun_newest_opset("ai.onnx"));
     return rows ? STATUS_OK : complain("ONNX has no operator %s", clean(name));
 }
 

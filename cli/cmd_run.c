@@ -11,11 +11,13 @@ static void print_text(const job *j)
         onnxrun_stats s;
         onnxrun_value_text(j->out[i], type, sizeof type);
         onnxrun_value_stats(j->out[i], &s);
-        if (onnxrun_value_kind(j->out[i]) != ONNXRUN_TENSOR || onnxrun_value_dtype(j->out[i]) == ONNXRUN_STR)
+        if (onnxrun_value_kind(j->out[i]) != ONNXRUN_TENSOR ||
+            onnxrun_value_dtype(j->out[i]) == ONNXRUN_STR)
             printf("%s  %s\n", name, type);
         else
-            printf("%s  %s  min %s  mean %s  max %s  nan %lld  inf %lld\n", name, type, short_text(s.min),
-                   short_text((float)s.mean), short_text(s.max), (long long)s.nan, (long long)s.inf);
+            printf("%s  %s  min %s  mean %s  max %s  nan %lld  inf %lld\n", name, type,
+                   short_text(s.min), short_text((float)s.mean), short_text(s.max),
+                   (long long)s.nan, (long long)s.inf);
     }
 }
 

@@ -1,5 +1,5 @@
-/* Each case runs in a child process: a crash or an endless loop costs that case.  Some run at a time;
- * results are printed in the order of the cases. */
+/* Each case runs in a child process: a crash or an endless loop costs that case.  Some run at a
+ * time; results are printed in the order of the cases. */
 #include "cli/cli.h"
 
 #include <dirent.h>
@@ -77,10 +77,11 @@ static int search(suite *s, const char *dir, int depth)
         return complain("%s: %s", dir, strerror(errno));
     for (int i = 0; i < n; i++) {
         const char *name = entry[i]->d_name;
-        bool maybe = name[0] != '.' && (entry[i]->d_type == DT_DIR || entry[i]->d_type == DT_UNKNOWN ||
-                                        entry[i]->d_type == DT_LNK);
-        if (status == 0 && maybe && snprintf(path, sizeof path, "%s/%s", dir, name) < (int)sizeof path &&
-            is_folder(path))
+        bool maybe =
+            name[0] != '.' && (entry[i]->d_type == DT_DIR || entry[i]->d_type == DT_UNKNOWN ||
+                               entry[i]->d_type == DT_LNK);
+        if (status == 0 && maybe &&
+            snprintf(path, sizeof path, "%s/%s", dir, name) < (int)sizeof path && is_folder(path))
             status = search(s, path, depth + 1);
         free(entry[i]);
     }
@@ -110,7 +111,8 @@ static int start_child(const suite *s, int i, child *c)
     fflush(NULL);
     pid_t pid = fork();
     if (pid == 0) {
-        static const int ours[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE }; /* they would remove the parent's files */
+        static const int ours[] = {SIGINT, SIGTERM, SIGHUP,
+                                   SIGPIPE}; /* they would remove the parent's files */
         for (size_t k = 0; k < sizeof ours / sizeof *ours; k++)
             signal(ours[k], SIG_DFL);
         close(fd[0]);
@@ -173,7 +175,8 @@ static void print_ready(suite *s)
         if (t->verdict == ONNXRUN_PASSED)
             continue;
         progress_done();
-        printf("%s: %s: %s\n", clean(t->dir), verdict_text(t->verdict), clean(t->text ? t->text : ""));
+        printf("%s: %s: %s\n", clean(t->dir), verdict_text(t->verdict),
+               clean(t->text ? t->text : ""));
     }
 }
 

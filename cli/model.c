@@ -162,7 +162,8 @@ bool is_bundle(const char *file)
 {
     struct stat st;
     size_t n = strlen(file);
-    return (n > 4 && strcmp(file + n - 4, ".npz") == 0) || (stat(file, &st) == 0 && S_ISDIR(st.st_mode));
+    return (n > 4 && strcmp(file + n - 4, ".npz") == 0) ||
+           (stat(file, &st) == 0 && S_ISDIR(st.st_mode));
 }
 
 static int load_by_position(job *j, const char *file)
@@ -266,8 +267,10 @@ static int generate(job *j, int i)
             continue;
         dim[d] = 1;
         if (j->a->verbose && info->symbol[d])
-            fprintf(stderr, "onnxrun: note: dimension \"%s\" of input \"%s\" is not given: 1 (--dim %s=N)\n",
-                    clean(info->symbol[d]), clean(info->name), clean(info->symbol[d]));
+            fprintf(
+                stderr,
+                "onnxrun: note: dimension \"%s\" of input \"%s\" is not given: 1 (--dim %s=N)\n",
+                clean(info->symbol[d]), clean(info->name), clean(info->symbol[d]));
     }
     /* every input has numbers of its own */
     uint64_t seed = j->a->random_seed * 1000003u + (uint64_t)i;

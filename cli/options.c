@@ -1,5 +1,5 @@
-/* The option parser: --name VALUE, --name=VALUE, -xVALUE, -x VALUE, clustered flags; "--" ends options.
- * One table says what exists, where, and what --help prints. */
+/* The option parser: --name VALUE, --name=VALUE, -xVALUE, -x VALUE, clustered flags; "--" ends
+ * options. One table says what exists, where, and what --help prints. */
 #include "cli/cli.h"
 
 #include <ctype.h>
@@ -35,46 +35,49 @@ enum { ENGINE = RUN | CHECK | BENCH, ALL = 0xff, FEEDS = RUN | CHECK | BENCH | I
 #define AT(member) offsetof(args, member)
 
 static const option options[] = {
-    { "output", 'o', WORD, RUN, AT(output), "PATH",
-      "save the outputs: PATH/ or a folder (one .npy each), .npz (all), .npy or .pb (the only one)" },
-    { "format", 0, WORD, RUN, AT(format), "test-case", "with -o DIR/: output_<j>.pb, as in ONNX test data" },
-    { "outputs", 0, ITEMS, RUN | CHECK | BENCH, AT(outputs), "NAME,...",
-      "compute these values, intermediate ones too; \"all\": every value" },
-    { "expect", 0, MANY, CHECK, AT(expect), "REF ...",
-      "reference outputs: files in the order of the outputs, NAME=FILE, an .npz or a folder" },
-    { "rtol", 0, REAL, CHECK | DIFF, AT(rtol), "X", "relative tolerance (default: by type)" },
-    { "atol", 0, REAL, CHECK | DIFF, AT(atol), "X", "absolute tolerance (default: by type)" },
-    { "dtype", 0, WORD, DIFF, AT(dtype), "NAME", "element type of '|V1' arrays: f8e4m3fn, i4, u4, ..." },
-    { "random", 0, SEED, FEEDS, AT(random), "[SEED]",
-      "fill inputs without a file with random numbers (default seed 0)" },
-    { "dim", 0, EACH, FEEDS, AT(dims), "NAME=N",
-      "size of a symbolic dimension for generated inputs; INPUT:AXIS=N for one without a name" },
-    { "cast", 0, FLAG, ENGINE, AT(cast), NULL, "convert inputs to the declared element type" },
-    { "threads", 't', NATURAL, ENGINE | TEST | INFO | DUMP, AT(threads), "N",
-      "threads (default: physical cores; test: 1)" },
-    { "optimize", 0, NATURAL, ENGINE | TEST | INFO | DUMP, AT(optimize), "0|1|2",
-      "0: exactly the graph as written, 1: rewrites that keep every bit, 2: all (default)" },
-    { "isa", 0, WORD, ENGINE | TEST | INFO | DUMP, AT(isa), "NAME",
-      "best kernels to use: scalar, sse2, avx2, avx512, neon, ..." },
-    { "precision", 0, WORD, ENGINE | TEST | INFO | DUMP, AT(precision), "native|f64",
-      "f64: every floating-point value computed and kept in double" },
-    { "max-memory", 0, SIZE, ENGINE | TEST | INFO | DUMP | DIFF, AT(max_memory), "BYTES",
-      "cap on the bytes of tensors; K, M, G, T are powers of 1024" },
-    { "seed", 0, UNSIGNED, ENGINE | TEST, AT(seed), "N", "what random operators start from" },
-    { "runs", 0, NATURAL, BENCH, AT(runs), "N", "measured runs (default: as many as --seconds allows)" },
-    { "warmup", 0, NATURAL, BENCH, AT(warmup), "N", "runs before measuring (default 3)" },
-    { "seconds", 0, REAL, BENCH, AT(seconds), "S", "time to measure (default 2)" },
-    { "profile", 0, FLAG, BENCH, AT(profile), NULL, "tables of time by operator and by node" },
-    { "trace", 0, WORD, BENCH, AT(trace), "FILE", "one run in Chrome's trace format" },
-    { "json", 0, WORD, TEST, AT(json_file), "FILE", "write the result of every case" },
-    { "timeout", 0, REAL, TEST, AT(timeout), "S", "seconds a case may take (default 60)" },
-    { "jobs", 'j', NATURAL, TEST, AT(jobs), "N", "cases at a time (default: physical cores)" },
-    { "check", 0, FLAG, OPS, AT(check), NULL,
-      "list what ONNX allows and no kernel serves; exit status 1 if anything" },
-    { "stage", 0, WORD, DUMP, AT(stage), "NAME", "load, infer, opt or plan (default plan)" },
-    { "json", 0, FLAG, ALL & ~TEST, AT(json), NULL, "machine-readable result on stdout" },
-    { "verbose", 'v', FLAG, ALL, AT(verbose), NULL, "say what is done, on stderr" },
-    { "help", 'h', FLAG, ALL, AT(help), NULL, "this text" },
+    {"output", 'o', WORD, RUN, AT(output), "PATH",
+     "save the outputs: PATH/ or a folder (one .npy each), .npz (all), .npy or .pb (the only one)"},
+    {"format", 0, WORD, RUN, AT(format), "test-case",
+     "with -o DIR/: output_<j>.pb, as in ONNX test data"},
+    {"outputs", 0, ITEMS, RUN | CHECK | BENCH, AT(outputs), "NAME,...",
+     "compute these values, intermediate ones too; \"all\": every value"},
+    {"expect", 0, MANY, CHECK, AT(expect), "REF ...",
+     "reference outputs: files in the order of the outputs, NAME=FILE, an .npz or a folder"},
+    {"rtol", 0, REAL, CHECK | DIFF, AT(rtol), "X", "relative tolerance (default: by type)"},
+    {"atol", 0, REAL, CHECK | DIFF, AT(atol), "X", "absolute tolerance (default: by type)"},
+    {"dtype", 0, WORD, DIFF, AT(dtype), "NAME",
+     "element type of '|V1' arrays: f8e4m3fn, i4, u4, ..."},
+    {"random", 0, SEED, FEEDS, AT(random), "[SEED]",
+     "fill inputs without a file with random numbers (default seed 0)"},
+    {"dim", 0, EACH, FEEDS, AT(dims), "NAME=N",
+     "size of a symbolic dimension for generated inputs; INPUT:AXIS=N for one without a name"},
+    {"cast", 0, FLAG, ENGINE, AT(cast), NULL, "convert inputs to the declared element type"},
+    {"threads", 't', NATURAL, ENGINE | TEST | INFO | DUMP, AT(threads), "N",
+     "threads (default: physical cores; test: 1)"},
+    {"optimize", 0, NATURAL, ENGINE | TEST | INFO | DUMP, AT(optimize), "0|1|2",
+     "0: exactly the graph as written, 1: rewrites that keep every bit, 2: all (default)"},
+    {"isa", 0, WORD, ENGINE | TEST | INFO | DUMP, AT(isa), "NAME",
+     "best kernels to use: scalar, sse2, avx2, avx512, neon, ..."},
+    {"precision", 0, WORD, ENGINE | TEST | INFO | DUMP, AT(precision), "native|f64",
+     "f64: every floating-point value computed and kept in double"},
+    {"max-memory", 0, SIZE, ENGINE | TEST | INFO | DUMP | DIFF, AT(max_memory), "BYTES",
+     "cap on the bytes of tensors; K, M, G, T are powers of 1024"},
+    {"seed", 0, UNSIGNED, ENGINE | TEST, AT(seed), "N", "what random operators start from"},
+    {"runs", 0, NATURAL, BENCH, AT(runs), "N",
+     "measured runs (default: as many as --seconds allows)"},
+    {"warmup", 0, NATURAL, BENCH, AT(warmup), "N", "runs before measuring (default 3)"},
+    {"seconds", 0, REAL, BENCH, AT(seconds), "S", "time to measure (default 2)"},
+    {"profile", 0, FLAG, BENCH, AT(profile), NULL, "tables of time by operator and by node"},
+    {"trace", 0, WORD, BENCH, AT(trace), "FILE", "one run in Chrome's trace format"},
+    {"json", 0, WORD, TEST, AT(json_file), "FILE", "write the result of every case"},
+    {"timeout", 0, REAL, TEST, AT(timeout), "S", "seconds a case may take (default 60)"},
+    {"jobs", 'j', NATURAL, TEST, AT(jobs), "N", "cases at a time (default: physical cores)"},
+    {"check", 0, FLAG, OPS, AT(check), NULL,
+     "list what ONNX allows and no kernel serves; exit status 1 if anything"},
+    {"stage", 0, WORD, DUMP, AT(stage), "NAME", "load, infer, opt or plan (default plan)"},
+    {"json", 0, FLAG, ALL & ~TEST, AT(json), NULL, "machine-readable result on stdout"},
+    {"verbose", 'v', FLAG, ALL, AT(verbose), NULL, "say what is done, on stderr"},
+    {"help", 'h', FLAG, ALL, AT(help), NULL, "this text"},
 };
 enum { N_OPTIONS = sizeof options / sizeof *options };
 
@@ -282,8 +285,17 @@ static int validate(const args *a)
 
 int parse_args(args *a, const command *wanted, int argc, char **argv)
 {
-    *a = (args){ .command = wanted, .threads = -1, .optimize = -1, .runs = -1, .warmup = -1, .jobs = -1,
-                 .max_memory = -1, .seconds = -1, .timeout = -1, .rtol = -1, .atol = -1 };
+    *a = (args){.command = wanted,
+                .threads = -1,
+                .optimize = -1,
+                .runs = -1,
+                .warmup = -1,
+                .jobs = -1,
+                .max_memory = -1,
+                .seconds = -1,
+                .timeout = -1,
+                .rtol = -1,
+                .atol = -1};
     cursor c = { 0, argc, argv };
     bool   options_end = false;
     while (c.i < argc) {
@@ -318,7 +330,8 @@ static void print_option(const option *o)
     char left[64];
     snprintf(left, sizeof left, "%s%c%s--%s%s%s", o->letter ? "-" : "", o->letter ? o->letter : ' ',
              o->letter ? ", " : "   ", o->name, o->value ? " " : "", o->value ? o->value : "");
-    printf("  %-27s %s%s\n", left, strlen(left) > 27 ? "\n                              " : "", o->help);
+    printf("  %-27s %s%s\n", left, strlen(left) > 27 ? "\n                              " : "",
+           o->help);
 }
 
 void print_help(const command *c)
@@ -334,14 +347,16 @@ void print_help(const command *c)
              "usage: onnxrun MODEL [INPUT ...] [options]      the same as onnxrun run");
         for (int i = 0; i < n_commands; i++)
             printf("       onnxrun %-5s %s\n", commands[i].name, commands[i].usage);
-        puts("       onnxrun --version | --help | COMMAND --help\n\n"
-             "INPUT is FILE, in the order of the graph's inputs, or NAME=FILE: .npy, .npz or .pb\n\n"
-             "examples:\n"
-             "  onnxrun model.onnx input.npy -o out.npy\n"
-             "  onnxrun check model.onnx input.npy --expect torch_out.npy\n"
-             "  onnxrun diff out.npy torch_out.npy");
+        puts(
+            "       onnxrun --version | --help | COMMAND --help\n\n"
+            "INPUT is FILE, in the order of the graph's inputs, or NAME=FILE: .npy, .npz or .pb\n\n"
+            "examples:\n"
+            "  onnxrun model.onnx input.npy -o out.npy\n"
+            "  onnxrun check model.onnx input.npy --expect torch_out.npy\n"
+            "  onnxrun diff out.npy torch_out.npy");
     }
-    puts("\nexit status: 0 done or equal, 1 the outputs differ, 2 bad usage, bad input, unsupported, or a limit");
+    puts("\nexit status: 0 done or equal, 1 the outputs differ, 2 bad usage, bad input, "
+         "unsupported, or a limit");
 }
 
 void print_all_options(void)

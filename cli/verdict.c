@@ -30,7 +30,8 @@ static void print_text(const verdict *v, int n, bool equal)
         if (c->exact)
             puts("  rule: equal, type and shape included");
         else if (c->elements > 0)
-            printf("  rule: |actual - expected| <= %s + %s * |expected|, NaN equals NaN, infinities by sign\n",
+            printf("  rule: |actual - expected| <= %s + %s * |expected|, NaN equals NaN, "
+                   "infinities by sign\n",
                    number_text(c->atol), number_text(c->rtol));
     }
     puts(equal ? "equal" : "different");
@@ -63,8 +64,9 @@ static void print_json(const verdict *v, int n, bool equal)
     json_open(&o, NULL, '{');
     json_int(&o, "schema", 1);
     json_str(&o, "verdict", equal ? "equal" : "different");
-    json_str(&o, "rule", "|actual - expected| <= atol + rtol * |expected|, NaN equals NaN, infinities by sign; "
-                         "integers, strings, type and shape exact");
+    json_str(&o, "rule",
+             "|actual - expected| <= atol + rtol * |expected|, NaN equals NaN, infinities by sign; "
+             "integers, strings, type and shape exact");
     json_open(&o, "outputs", '[');
     for (int i = 0; i < n; i++) {
         const onnxrun_comparison *c = &v[i].c;

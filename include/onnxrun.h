@@ -5,7 +5,8 @@
  *     onnxrun_session *s = NULL;
  *     onnxrun_value *x = NULL;
  *     const onnxrun_value *y;
- *     if (onnxrun_model_load("model.onnx", &m, &err) || onnxrun_session_create(m, NULL, &s, &err) ||
+ *     if (onnxrun_model_load("model.onnx", &m, &err) ||
+ *         onnxrun_session_create(m, NULL, &s, &err) ||
  *         onnxrun_value_load("input.npy", onnxrun_session_input(s, 0), &x, &err) ||
  *         onnxrun_session_run(s, (const onnxrun_value *[]){ x }, &y, &err))
  *         fprintf(stderr, "%s\n", err.text);
@@ -18,9 +19,9 @@
  * Errors.  Calls that can fail return 0 (ONNXRUN_OK) or the code of what went wrong and fill `err`
  * (which may be NULL) with one line of text.  Nothing here prints, exits or aborts.
  *
- * Ownership.  What a function hands out through `T **out` belongs to the caller and goes back through
- * onnxrun_..._destroy (NULL is legal).  A `const T *` result is borrowed: it lives as long as the object
- * it was asked of, unless said otherwise.
+ * Ownership.  What a function hands out through `T **out` belongs to the caller and goes back
+ * through onnxrun_..._destroy (NULL is legal).  A `const T *` result is borrowed: it lives as long
+ * as the object it was asked of, unless said otherwise.
  *
  * Threads.  A model may be shared by threads once it is loaded.  A session serves one thread at a
  * time; create several for concurrency, they share the model's weights. */
@@ -62,7 +63,7 @@ typedef enum onnxrun_code {
 
 typedef struct onnxrun_error {
     onnxrun_code code;
-    char         text[1024]; /* one line: model, node, operator and cause, as far as they are known */
+    char         text[1024]; /* one line: model, node, operator and cause, as far as known */
     char         node[128];  /* "" when no node is to blame */
     char         op[64];     /* "Conv-11" */
 } onnxrun_error;
@@ -103,7 +104,7 @@ OX_API int          onnxrun_cores(void); /* physical cores this process may use 
 OX_API void onnxrun_set_max_memory(size_t n_bytes);
 /* 1: progress and decisions on stderr. */
 OX_API void onnxrun_set_verbose(int level);
-/* Removes what unfinished outputs have written so far.  Async-signal-safe: for handlers of SIGINT. */
+/* Removes what unfinished outputs have written so far.  Async-signal-safe. */
 OX_API void onnxrun_abandon_outputs(void);
 
 /* ---- models ---- */
@@ -153,7 +154,8 @@ typedef struct onnxrun_model_info {
 OX_API void                onnxrun_model_describe(const onnxrun_model *m, onnxrun_model_info *out);
 OX_API const char         *onnxrun_model_opset(const onnxrun_model *m, int i, int *version);
 OX_API const char         *onnxrun_model_meta(const onnxrun_model *m, int i, const char **value);
-OX_API const onnxrun_info *onnxrun_model_input(const onnxrun_model *m, int i); /* then overridable */
+/* First those without an initializer, then those that runs may override. */
+OX_API const onnxrun_info *onnxrun_model_input(const onnxrun_model *m, int i);
 OX_API const onnxrun_info *onnxrun_model_output(const onnxrun_model *m, int i);
 
 typedef struct onnxrun_op_use {
@@ -168,13 +170,13 @@ OX_API const onnxrun_op_use *onnxrun_model_op(const onnxrun_model *m, size_t i);
 
 /* ---- values ---- */
 
-/* A tensor that copies `data` (C order, this machine's byte order; NULL: zeros).  Types below a byte
- * take one byte an element, in its low bits.  dim are elements; all >= 0. */
-OX_API onnxrun_code onnxrun_value_tensor(onnxrun_dtype t, int rank, const int64_t *dim, const void *data,
-                                         onnxrun_value **out, onnxrun_error *err);
-/* A tensor over the caller's memory, which must stay until the value is destroyed; it is only read. */
-OX_API onnxrun_code onnxrun_value_borrow(onnxrun_dtype t, int rank, const int64_t *dim, const void *data,
-                                         onnxrun_value **out, onnxrun_error *err);
+/* A tensor that copies `data` (C order, this machine's byte order; NULL: zeros).  Types below a
+ * byte take one byte an element, in its low bits.  dim are elements; all >= 0. */
+OX_API onnxrun_code onnxrun_value_tensor(onnxrun_dtype t, int rank, const int64_t *dim,
+                                         const void *data, onnxrun_value **out, onnxrun_error *err);
+/* A tensor over the caller's memory, which must stay until the value is destroyed; only read. */
+OX_API onnxrun_code onnxrun_value_borrow(onnxrun_dtype t, int rank, const int64_t *dim,
+                                         const void *data, onnxrun_value **out, onnxrun_error *err);
 /* A string tensor: one NUL-terminated UTF-8 string an element, copied. */
 OX_API onnxrun_code onnxrun_value_strings(int rank, const int64_t *dim, const char *const *strings,
                                           onnxrun_value **out, onnxrun_error *err);
@@ -183,10 +185,12 @@ OX_API onnxrun_code onnxrun_value_shape(onnxrun_dtype t, int rank, const int64_t
                                         onnxrun_value **out, onnxrun_error *err);
 /* Pseudo-random contents, the same on every machine: floats uniform in [-1, 1), 8-bit integers over
  * their range, wider ones 0 to 9, bool 0 or 1, strings "s0" to "s9".  An empty sequence or optional
- * where the type is one.  Unknown dimensions of `like` come from `dim` (may be NULL), else they are 1. */
-OX_API onnxrun_code onnxrun_value_random(const onnxrun_info *like, const int64_t *dim, uint64_t seed,
-                                         onnxrun_value **out, onnxrun_error *err);
-OX_API onnxrun_code onnxrun_value_copy(const onnxrun_value *v, onnxrun_value **out, onnxrun_error *err);
+ * where the type is one.  Unknown dimensions of `like` come from `dim` (may be NULL), else they
+ * are 1. */
+OX_API onnxrun_code onnxrun_value_random(const onnxrun_info *like, const int64_t *dim,
+                                         uint64_t seed, onnxrun_value **out, onnxrun_error *err);
+OX_API onnxrun_code onnxrun_value_copy(const onnxrun_value *v, onnxrun_value **out,
+                                       onnxrun_error *err);
 /* The same numbers as another element type (ONNX's Cast; numeric types only). */
 OX_API onnxrun_code onnxrun_value_cast(const onnxrun_value *v, onnxrun_dtype t, onnxrun_value **out,
                                        onnxrun_error *err);
@@ -196,8 +200,10 @@ OX_API onnxrun_kind   onnxrun_value_kind(const onnxrun_value *v);
 OX_API onnxrun_dtype  onnxrun_value_dtype(const onnxrun_value *v);
 OX_API int            onnxrun_value_rank(const onnxrun_value *v);
 OX_API const int64_t *onnxrun_value_dims(const onnxrun_value *v);
-OX_API int64_t        onnxrun_value_count(const onnxrun_value *v); /* elements; of a sequence, values */
-OX_API const void    *onnxrun_value_data(const onnxrun_value *v);  /* NULL for strings and non-tensors */
+/* Elements of a tensor, values of a sequence. */
+OX_API int64_t        onnxrun_value_count(const onnxrun_value *v);
+/* NULL for strings and for what is no tensor. */
+OX_API const void    *onnxrun_value_data(const onnxrun_value *v);
 OX_API size_t         onnxrun_value_bytes(const onnxrun_value *v);
 OX_API const char    *onnxrun_value_string(const onnxrun_value *v, int64_t i, size_t *n_bytes);
 OX_API const onnxrun_value *onnxrun_value_at(const onnxrun_value *v, size_t i); /* of a sequence */
@@ -212,19 +218,22 @@ OX_API void onnxrun_value_stats(const onnxrun_value *v, onnxrun_stats *out);
 
 /* ---- files ---- */
 
-/* .npy (1.0 to 3.0, any order and byte order) or .pb (TensorProto; SequenceProto, OptionalProto, MapProto
- * where `declared` says so).  `declared` (may be NULL) also tells what numpy's files do not: which of
- * the 1-byte types '<V1' is.  The contents are not compared with it: onnxrun_value_check does that. */
-OX_API onnxrun_code onnxrun_value_load(const char *path, const onnxrun_info *declared, onnxrun_value **out,
-                                       onnxrun_error *err);
-/* Fails when v cannot be fed where `declared` is: "input "x": is f64[3,4], the model declares f32[N,4]". */
+/* .npy (1.0 to 3.0, any order and byte order) or .pb (TensorProto; SequenceProto, OptionalProto,
+ * MapProto where `declared` says so).  `declared` (may be NULL) also tells what numpy's files do
+ * not: which of the 1-byte types '<V1' is.  The contents are not compared with it:
+ * onnxrun_value_check does that. */
+OX_API onnxrun_code onnxrun_value_load(const char *path, const onnxrun_info *declared,
+                                       onnxrun_value **out, onnxrun_error *err);
+/* Fails when v cannot be fed where `declared` is: "input "x": is f64[3,4], the model declares
+ * f32[N,4]". */
 OX_API onnxrun_code onnxrun_value_check(const onnxrun_value *v, const onnxrun_info *declared,
                                         onnxrun_error *err);
 
 /* Named values: an .npz file, a folder of .npy and .pb files (named by the file), or one such file.
  * declared[0..n) tells types by name, as above; one without a name is for all. */
 OX_API onnxrun_code onnxrun_bundle_load(const char *path, const onnxrun_info *const *declared,
-                                        size_t n_declared, onnxrun_bundle **out, onnxrun_error *err);
+                                        size_t n_declared, onnxrun_bundle **out,
+                                        onnxrun_error *err);
 OX_API size_t       onnxrun_bundle_count(const onnxrun_bundle *b);
 OX_API const char  *onnxrun_bundle_name(const onnxrun_bundle *b, size_t i);
 OX_API const onnxrun_value *onnxrun_bundle_value(const onnxrun_bundle *b, size_t i);
@@ -237,11 +246,11 @@ typedef enum onnxrun_format {
 } onnxrun_format;
 
 /* Files that appear together at commit or not at all: they are written under temporary names in the
- * folder where they will be.  open fails early if that folder cannot be written.  numpy has no bf16,
- * f8, f6, f4, i4, u4, i2, u2: they are saved as numpy saves ml_dtypes arrays, '<V2' and '<V1', so that
- * np.load(file).view(ml_dtypes.bfloat16) is the array. */
-OX_API onnxrun_code onnxrun_output_open(const char *path, onnxrun_format format, onnxrun_output **out,
-                                        onnxrun_error *err);
+ * folder where they will be.  open fails early if that folder cannot be written.  numpy has no
+ * bf16, f8, f6, f4, i4, u4, i2, u2: they are saved as numpy saves ml_dtypes arrays, '<V2' and
+ * '<V1', so that np.load(file).view(ml_dtypes.bfloat16) is the array. */
+OX_API onnxrun_code onnxrun_output_open(const char *path, onnxrun_format format,
+                                        onnxrun_output **out, onnxrun_error *err);
 /* `declared` (may be NULL) tells an optional from what it holds, for .pb. */
 OX_API onnxrun_code onnxrun_output_add(onnxrun_output *o, const char *name, const onnxrun_value *v,
                                        const onnxrun_info *declared, onnxrun_error *err);
@@ -258,8 +267,10 @@ typedef struct onnxrun_options {
     bool        f64;        /* every float value computed and kept in double */
     bool        seeded;     /* random operators draw from `seed` */
     uint64_t    seed;
-    const char *const *outputs;  int n_outputs;  /* values to compute, intermediate ones too; "all"; none: the model's */
-    const char *const *override; int n_override; /* inputs with an initializer that runs will feed */
+    /* values to compute, intermediate ones too, or "all"; none: the model's outputs */
+    const char *const *outputs;  int n_outputs;
+    /* inputs with an initializer that runs will feed */
+    const char *const *override; int n_override;
 } onnxrun_options;
 OX_API void onnxrun_options_init(onnxrun_options *o); /* the defaults: optimize 2, the rest 0 */
 
@@ -269,7 +280,7 @@ OX_API onnxrun_code onnxrun_session_create(const onnxrun_model *m, const onnxrun
                                            onnxrun_session **out, onnxrun_error *err);
 OX_API void         onnxrun_session_destroy(onnxrun_session *s);
 
-/* Inputs: the graph's without initializer in the order of the file, then options.override.  Outputs:
+/* Inputs: the graph's without initializer in the order of the file, then options.override. Outputs:
  * the graph's, or those of options.outputs in that order. */
 OX_API int onnxrun_session_n_input(const onnxrun_session *s);
 OX_API int onnxrun_session_n_output(const onnxrun_session *s);
@@ -311,10 +322,10 @@ OX_API int64_t onnxrun_clock_ns(void);
 
 /* ---- comparing ---- */
 
-/* |actual - expected| <= atol + rtol * |expected|; NaN equals NaN, infinities by sign; integers, bool
- * and strings exact; kind, type and shape exact.  A negative value stands for the type's default:
- * f64 1e-9 / 1e-12, f32 1e-4 / 1e-5, f16 1e-2 / 1e-3, bf16 5e-2 / 1e-2 (rtol / atol), the 8- and
- * 4-bit floats one step, c64 and c128 as f32 and f64 (of the modulus). */
+/* |actual - expected| <= atol + rtol * |expected|; NaN equals NaN, infinities by sign; integers,
+ * bool and strings exact; kind, type and shape exact.  A negative value stands for the type's
+ * default: f64 1e-9 / 1e-12, f32 1e-4 / 1e-5, f16 1e-2 / 1e-3, bf16 5e-2 / 1e-2 (rtol / atol), the
+ * 8- and 4-bit floats one step, c64 and c128 as f32 and f64 (of the modulus). */
 typedef struct onnxrun_tolerance {
     double rtol, atol;
 } onnxrun_tolerance;
@@ -347,7 +358,7 @@ OX_API onnxrun_code onnxrun_compare(const onnxrun_value *actual, const onnxrun_v
                                     const onnxrun_tolerance *tolerance, onnxrun_comparison *out,
                                     onnxrun_error *err);
 
-/* ---- ONNX backend test cases: DIR/model.onnx and DIR/test_data_set_<i>/{input,output}_<j>.pb ---- */
+/* ---- ONNX backend test cases: DIR/model.onnx, DIR/test_data_set_<i>/{input,output}_<j>.pb ---- */
 
 typedef enum onnxrun_verdict {
     ONNXRUN_PASSED,
@@ -356,22 +367,22 @@ typedef enum onnxrun_verdict {
     ONNXRUN_FAILED,       /* it refused, or could not be read */
 } onnxrun_verdict;
 /* Runs every data set under the suite's rule: rtol 1e-3, atol 1e-7 unless DIR/data.json says
- * otherwise, bf16 at least 2^-6, integers exact; types and shapes alone where the model draws random
- * numbers.  text (of n_text bytes) gets the first difference or the error. */
-OX_API onnxrun_verdict onnxrun_test_case(const char *dir, const onnxrun_options *options, char *text,
-                                         size_t n_text);
+ * otherwise, bf16 at least 2^-6, integers exact; types and shapes alone where the model draws
+ * random numbers.  text (of n_text bytes) gets the first difference or the error. */
+OX_API onnxrun_verdict onnxrun_test_case(const char *dir, const onnxrun_options *options,
+                                         char *text, size_t n_text);
 
 /* ---- what is supported ---- */
 
 typedef struct onnxrun_op_row {
     const char *domain, *name;
-    int         since, until;  /* opsets that this version of the operator serves; until INT32_MAX: newest */
+    int         since, until;  /* opsets of this version of the operator; INT32_MAX: no end */
     bool        deprecated, removed, function, supported;
-    uint64_t    types;         /* bit t: element type t that ONNX allows for the deciding argument */
+    uint64_t    types;         /* bit t: ONNX allows element type t for the deciding argument */
     uint64_t    served;        /* those that a kernel serves */
     bool        other, other_served; /* it also takes sequences, optionals or maps there */
 } onnxrun_op_row;
-/* Row i of all versions of all operators, sorted by domain, name and version; false past the end. */
+/* Row i of all versions of all operators, sorted; false past the end. */
 OX_API bool onnxrun_op_at(size_t i, onnxrun_op_row *row);
 
 #ifdef __cplusplus

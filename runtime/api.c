@@ -1,5 +1,5 @@
-/* The public API over the runtime: process, models, sessions.  Thin: it renames, converts errors and
- * picks outputs; nothing is computed here. */
+/* The public API over the runtime: process, models, sessions.  Thin: it renames, converts errors
+ * and picks outputs; nothing is computed here. */
 #include "runtime/api.h"
 #include "runtime/base/cpu.h"
 #include "runtime/base/log.h"
@@ -17,7 +17,8 @@
     _Static_assert((int)ONNXRUN_##id == (int)OX_##id, name);
 #include "runtime/tensor/dtype.def"
 #undef DTYPE
-_Static_assert((int)ONNXRUN_N_DTYPES == (int)OX_N_DTYPES, "an element type is missing in onnxrun.h");
+_Static_assert((int)ONNXRUN_N_DTYPES == (int)OX_N_DTYPES,
+               "an element type is missing in onnxrun.h");
 _Static_assert((int)ONNXRUN_MAX_RANK == (int)OX_MAX_RANK, "ranks differ");
 _Static_assert((int)ONNXRUN_SPARSE == (int)OX_SPARSE, "kinds differ");
 
@@ -37,9 +38,13 @@ onnxrun_code ox_api_give(onnxrun_error *err, const ox_error *e, const char *wher
     snprintf(err->node, sizeof err->node, "%s", e->node);
     snprintf(err->op, sizeof err->op, "%s", e->op);
     bool node = *e->node, op = *e->op;
-    snprintf(err->text, sizeof err->text, "%.300s%s%s%s%s%s%s%s%s%s", where ? where : "", where && *where ? ": " : "",
-             node ? "node \"" : "", e->node, node ? "\"" : "", op ? node ? " (" : "(" : "", e->op,
-             op ? "): " : node ? ": " : "", *e->message ? e->message : ox_code_text(code), place);
+    snprintf(err->text, sizeof err->text, "%.300s%s%s%s%s%s%s%s%s%s", where ? where : "",
+             where && *where ? ": " : "", node ? "node \"" : "", e->node, node ? "\"" : "",
+             op ? node ? " (" : "(" : "", e->op,
+             op     ? "): "
+             : node ? ": "
+                    : "",
+             *e->message ? e->message : ox_code_text(code), place);
     for (char *p = err->text; *p; p++) /* names come from files */
         if ((unsigned char)*p < 0x20 || *p == 0x7f)
             *p = ' ';
@@ -51,7 +56,10 @@ onnxrun_code ox_api_give(onnxrun_error *err, const ox_error *e, const char *wher
 const char *onnxrun_version(void) { return OX_VERSION; }
 int onnxrun_newest_opset(const char *domain) { return ox_schema_newest_opset(domain); }
 const char *onnxrun_dtype_name(onnxrun_dtype t) { return ox_dtype_name((ox_dtype)t); }
-onnxrun_dtype onnxrun_dtype_from_name(const char *name) { return (onnxrun_dtype)ox_dtype_from_name(name); }
+onnxrun_dtype onnxrun_dtype_from_name(const char *name)
+{
+    return (onnxrun_dtype)ox_dtype_from_name(name);
+}
 size_t onnxrun_dtype_size(onnxrun_dtype t) { return ox_dtype_size((ox_dtype)t); }
 const char *onnxrun_isa(void) { return ox_cpu_name(ox_cpu()); }
 int onnxrun_cores(void) { return ox_cpu_cores(); }
@@ -65,7 +73,9 @@ onnxrun_code onnxrun_set_isa(const char *name, onnxrun_error *err)
     ox_error e = { 0 };
     if (ox_cpu_cap(name))
         return ox_api_give(err, &e, NULL, OX_OK);
-    return ox_api_give(err, &e, NULL, OX_FAIL(&e, OX_E_USAGE, "this processor has no such level, or there is none of that name"));
+    return ox_api_give(
+        err, &e, NULL,
+        OX_FAIL(&e, OX_E_USAGE, "this processor has no such level, or there is none of that name"));
 }
 
 /* ---- models ---- */
@@ -201,9 +211,16 @@ static ox_code create(onnxrun_session *s, const onnxrun_options *o, ox_error *e)
     const char **extra = extra_names(s, o, &n_extra);
     if (!extra)
         return OX_FAIL(e, OX_E_NOMEM, "out of memory");
-    ox_options options = { .threads = o->threads, .optimize = o->optimize, .f64 = o->f64, .seed = o->seed,
-                           .seeded = o->seeded, .override = o->override, .n_override = o->n_override,
-                           .extra = extra, .n_extra = n_extra, .keep_all = n_extra > 0 };
+    ox_options options = {.threads = o->threads,
+                          .optimize = o->optimize,
+                          .f64 = o->f64,
+                          .seed = o->seed,
+                          .seeded = o->seeded,
+                          .override = o->override,
+                          .n_override = o->n_override,
+                          .extra = extra,
+                          .n_extra = n_extra,
+                          .keep_all = n_extra > 0};
     OX_TRY(ox_session_create(s->model->m, &options, &s->s, e));
     if (!pick_outputs(s, o, &missing))
         return missing ? OX_FAIL(e, OX_E_USAGE, "there is no value \"%.200s\"", missing)
@@ -245,9 +262,10 @@ int onnxrun_session_n_output(const onnxrun_session *s) { return s->n_out; }
 const onnxrun_info *onnxrun_session_input(const onnxrun_session *s, int i) { return &s->in[i]; }
 const onnxrun_info *onnxrun_session_output(const onnxrun_session *s, int i) { return &s->out[i]; }
 
-/* An array of pointers to onnxrun_value is one of pointers to ox_value, seen through the other type; it is
- * copied, not cast, so that the compiler may assume what it likes about both. */
-static ox_code with_inputs(onnxrun_session *s, const onnxrun_value *const *in, bool run, ox_error *e)
+/* An array of pointers to onnxrun_value is one of pointers to ox_value, seen through the other
+ * type; it is copied, not cast, so that the compiler may assume what it likes about both. */
+static ox_code with_inputs(onnxrun_session *s, const onnxrun_value *const *in, bool run,
+                           ox_error *e)
 {
     int n = ox_session_n_in(s->s);
     const ox_value **v = calloc((size_t)n + 1, sizeof *v);
@@ -260,8 +278,8 @@ static ox_code with_inputs(onnxrun_session *s, const onnxrun_value *const *in, b
     return code;
 }
 
-onnxrun_code onnxrun_session_run(onnxrun_session *s, const onnxrun_value *const *in, const onnxrun_value **out,
-                                 onnxrun_error *err)
+onnxrun_code onnxrun_session_run(onnxrun_session *s, const onnxrun_value *const *in,
+                                 const onnxrun_value **out, onnxrun_error *err)
 {
     ox_error e = { 0 };
     ox_code code = with_inputs(s, in, true, &e);
@@ -270,14 +288,16 @@ onnxrun_code onnxrun_session_run(onnxrun_session *s, const onnxrun_value *const 
     return ox_api_give(err, &e, s->model->m->path, code);
 }
 
-onnxrun_code onnxrun_session_plan(onnxrun_session *s, const onnxrun_value *const *in, onnxrun_error *err)
+onnxrun_code onnxrun_session_plan(onnxrun_session *s, const onnxrun_value *const *in,
+                                  onnxrun_error *err)
 {
     ox_error e = { 0 };
     ox_code code = with_inputs(s, in, false, &e);
     return ox_api_give(err, &e, s->model->m->path, code);
 }
 
-onnxrun_code onnxrun_session_dump(onnxrun_session *s, const char *stage, FILE *to, onnxrun_error *err)
+onnxrun_code onnxrun_session_dump(onnxrun_session *s, const char *stage, FILE *to,
+                                  onnxrun_error *err)
 {
     ox_error e = { 0 };
     ox_code code = ox_session_dump(s->s, stage, to, &e);
@@ -295,7 +315,8 @@ onnxrun_memory onnxrun_session_memory(const onnxrun_session *s)
 /* "Conv-11", alive as long as the session. */
 static const char *op_text(onnxrun_session *s, const ox_node *n)
 {
-    const char *text = ox_arena_printf(s->arena, "%s-%d", n->op_type, n->schema ? n->schema->since : n->opset);
+    const char *text =
+        ox_arena_printf(s->arena, "%s-%d", n->op_type, n->schema ? n->schema->since : n->opset);
     return text ? text : n->op_type;
 }
 
@@ -309,8 +330,9 @@ const onnxrun_node_profile *onnxrun_session_profiles(onnxrun_session *s, size_t 
     if (!s->profile)
         *n = 0;
     for (size_t i = 0; i < *n; i++)
-        s->profile[i] = (onnxrun_node_profile){ p[i].node->name, op_text(s, p[i].node), p[i].kernel, p[i].ns,
-                                                p[i].calls, p[i].flops, p[i].bytes };
+        s->profile[i] = (onnxrun_node_profile){
+            p[i].node->name, op_text(s, p[i].node), p[i].kernel, p[i].ns, p[i].calls, p[i].flops,
+            p[i].bytes};
     return s->profile;
 }
 

@@ -24,7 +24,8 @@ onnxrun_code ox_api_give(onnxrun_error *err, const ox_error *e, const char *wher
 bool ox_api_model(onnxrun_model *to, ox_model *m);
 
 /* m may be NULL where t has no symbols.  The text of the type lives in `a`. */
-bool ox_api_info(onnxrun_info *out, ox_arena *a, const ox_model *m, const char *name, const ox_type *t);
+bool ox_api_info(onnxrun_info *out, ox_arena *a, const ox_model *m, const char *name,
+                 const ox_type *t);
 
 /* Bits of the type that an onnxrun_info carries or describes. */
 const ox_type *ox_api_type(const onnxrun_info *info, ox_type *tmp);

@@ -36,7 +36,8 @@ static void put_type(ox_text *to, const ox_model *m, const ox_type *t)
             break;
         ox_text_puts(to, "[");
         for (int i = 0; i < t->rank; i++) {
-            const char *symbol = t->dim[i] < OX_DIM_UNKNOWN && m ? ox_model_symbol_name(m, t->dim[i]) : NULL;
+            const char *symbol =
+                t->dim[i] < OX_DIM_UNKNOWN && m ? ox_model_symbol_name(m, t->dim[i]) : NULL;
             ox_text_puts(to, i ? "," : "");
             if (t->dim[i] >= 0)
                 ox_text_printf(to, "%" PRId64, t->dim[i]);
@@ -49,7 +50,8 @@ static void put_type(ox_text *to, const ox_model *m, const ox_type *t)
         ox_text_puts(to, ")");
 }
 
-bool ox_api_info(onnxrun_info *out, ox_arena *a, const ox_model *m, const char *name, const ox_type *t)
+bool ox_api_info(onnxrun_info *out, ox_arena *a, const ox_model *m, const char *name,
+                 const ox_type *t)
 {
     ox_text  text = { 0 };
     ox_type *copy = ox_arena_alloc(a, sizeof *copy);
@@ -60,9 +62,13 @@ bool ox_api_info(onnxrun_info *out, ox_arena *a, const ox_model *m, const char *
     if (!ok)
         return false;
     *copy = *t;
-    *out = (onnxrun_info){ .name = name, .type = type, .kind = (onnxrun_kind)t->kind, .optional = t->optional,
-                           .dtype = (onnxrun_dtype)t->dtype, .rank = t->kind == OX_TENSOR ? t->rank : -1,
-                           .internal = copy };
+    *out = (onnxrun_info){.name = name,
+                          .type = type,
+                          .kind = (onnxrun_kind)t->kind,
+                          .optional = t->optional,
+                          .dtype = (onnxrun_dtype)t->dtype,
+                          .rank = t->kind == OX_TENSOR ? t->rank : -1,
+                          .internal = copy};
     for (int i = 0; i < out->rank; i++) {
         out->dim[i] = t->dim[i] >= 0 ? t->dim[i] : -1;
         if (t->dim[i] < OX_DIM_UNKNOWN && m)
@@ -77,8 +83,10 @@ const ox_type *ox_api_type(const onnxrun_info *info, ox_type *tmp)
         return NULL;
     if (info->internal)
         return info->internal;
-    *tmp = (ox_type){ .kind = (ox_kind)info->kind, .optional = info->optional, .dtype = (ox_dtype)info->dtype,
-                      .rank = -1 };
+    *tmp = (ox_type){.kind = (ox_kind)info->kind,
+                     .optional = info->optional,
+                     .dtype = (ox_dtype)info->dtype,
+                     .rank = -1};
     return tmp;
 }
 
@@ -127,8 +135,11 @@ static void list_ops(const ox_graph *g, onnxrun_op_use *to, size_t *n)
         const ox_node   *node = &g->node[k];
         const char      *domain = *node->domain ? node->domain : "ai.onnx";
         const ox_schema *s = ox_schema_find(domain, node->op_type, node->opset);
-        to[(*n)++] = (onnxrun_op_use){ domain, node->op_type, node->opset, s ? s->since : 0, 1,
-                                       ox_op_find(node->domain, node->op_type, node->opset) != NULL, node->name };
+        to[(*n)++] = (onnxrun_op_use){
+            domain,      node->op_type,
+            node->opset, s ? s->since : 0,
+            1,           ox_op_find(node->domain, node->op_type, node->opset) != NULL,
+            node->name};
         for (int i = 0; i < node->n_attr; i++)
             if (subgraph(node, i))
                 list_ops(subgraph(node, i), to, n);
@@ -185,12 +196,26 @@ void onnxrun_model_describe(const onnxrun_model *model, onnxrun_model_info *out)
     count c = { 0 };
     count_graph(m->graph, &c);
     *out = (onnxrun_model_info){
-        .path = text_of(m->path), .producer = text_of(m->producer), .producer_version = text_of(m->producer_version),
-        .domain = text_of(m->model_domain), .doc = text_of(m->doc), .graph = text_of(m->graph->name),
-        .ir_version = m->ir_version, .model_version = m->model_version, .n_opset = m->n_opset, .n_meta = m->n_meta,
-        .n_input = m->graph->n_in, .n_override = m->graph->n_overridable, .n_output = m->graph->n_out,
-        .n_function = m->n_function, .n_node = c.n_node, .n_initializer = c.n_initializer,
-        .n_parameter = c.elements, .parameter_bytes = c.bytes, .file_bytes = m->n_bytes, .n_op = model->n_op,
+        .path = text_of(m->path),
+        .producer = text_of(m->producer),
+        .producer_version = text_of(m->producer_version),
+        .domain = text_of(m->model_domain),
+        .doc = text_of(m->doc),
+        .graph = text_of(m->graph->name),
+        .ir_version = m->ir_version,
+        .model_version = m->model_version,
+        .n_opset = m->n_opset,
+        .n_meta = m->n_meta,
+        .n_input = m->graph->n_in,
+        .n_override = m->graph->n_overridable,
+        .n_output = m->graph->n_out,
+        .n_function = m->n_function,
+        .n_node = c.n_node,
+        .n_initializer = c.n_initializer,
+        .n_parameter = c.elements,
+        .parameter_bytes = c.bytes,
+        .file_bytes = m->n_bytes,
+        .n_op = model->n_op,
     };
 }
 
@@ -219,25 +244,35 @@ bool onnxrun_op_at(size_t i, onnxrun_op_row *row)
     if (!ox_support_at(i, &s))
         return false;
     unsigned flags = s.schema->flags;
-    *row = (onnxrun_op_row){ .domain = s.schema->domain, .name = s.schema->name, .since = s.schema->since,
-                             .until = s.schema->until, .deprecated = (flags & OX_SCHEMA_DEPRECATED) != 0,
-                             .removed = (flags & OX_SCHEMA_REMOVED) != 0,
-                             .function = (flags & OX_SCHEMA_FUNCTION) != 0, .supported = s.op != NULL,
-                             .types = s.types, .served = s.served,
-                             .other = s.other, .other_served = s.other_served };
+    *row = (onnxrun_op_row){.domain = s.schema->domain,
+                            .name = s.schema->name,
+                            .since = s.schema->since,
+                            .until = s.schema->until,
+                            .deprecated = (flags & OX_SCHEMA_DEPRECATED) != 0,
+                            .removed = (flags & OX_SCHEMA_REMOVED) != 0,
+                            .function = (flags & OX_SCHEMA_FUNCTION) != 0,
+                            .supported = s.op != NULL,
+                            .types = s.types,
+                            .served = s.served,
+                            .other = s.other,
+                            .other_served = s.other_served};
     return true;
 }
 
 /* ---- test cases ---- */
 
-onnxrun_verdict onnxrun_test_case(const char *dir, const onnxrun_options *o, char *text, size_t n_text)
+onnxrun_verdict onnxrun_test_case(const char *dir, const onnxrun_options *o, char *text,
+                                  size_t n_text)
 {
     onnxrun_options defaults;
     onnxrun_options_init(&defaults);
     if (!o)
         o = &defaults;
-    ox_options options = { .threads = o->threads, .optimize = o->optimize, .f64 = o->f64, .seed = o->seed,
-                           .seeded = o->seeded };
+    ox_options options = {.threads = o->threads,
+                          .optimize = o->optimize,
+                          .f64 = o->f64,
+                          .seed = o->seed,
+                          .seeded = o->seeded};
     switch (ox_suite_case(dir, &options, text, n_text)) {
     case OX_PASSED: return ONNXRUN_PASSED;
     case OX_WRONG: return ONNXRUN_WRONG;

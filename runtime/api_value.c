@@ -13,7 +13,8 @@
 /* ---- making values ---- */
 
 /* take_v on the heap; it is released on failure. */
-static onnxrun_code wrap(ox_value *take_v, onnxrun_value **out, onnxrun_error *err, ox_error *e, ox_code code)
+static onnxrun_code wrap(ox_value *take_v, onnxrun_value **out, onnxrun_error *err, ox_error *e,
+                         ox_code code)
 {
     ox_value *v = code == OX_OK ? malloc(sizeof *v) : NULL;
     *out = NULL;
@@ -33,8 +34,9 @@ onnxrun_code onnxrun_value_tensor(onnxrun_dtype t, int rank, const int64_t *dim,
 {
     ox_error e = { 0 };
     ox_value v = { .kind = OX_TENSOR };
-    ox_code code = t == ONNXRUN_STR && data ? OX_FAIL(&e, OX_E_USAGE, "strings come through onnxrun_value_strings")
-                                            : ox_tensor_alloc(&v.t, (ox_dtype)t, rank, dim, &e);
+    ox_code code = t == ONNXRUN_STR && data
+                       ? OX_FAIL(&e, OX_E_USAGE, "strings come through onnxrun_value_strings")
+                       : ox_tensor_alloc(&v.t, (ox_dtype)t, rank, dim, &e);
     size_t n = code == OX_OK ? ox_bytes(&v.t) : 0;
     if (n > 0 && data)
         memcpy(v.t.data, data, n);
@@ -43,7 +45,8 @@ onnxrun_code onnxrun_value_tensor(onnxrun_dtype t, int rank, const int64_t *dim,
     return wrap(&v, out, err, &e, code);
 }
 
-static ox_code shape_only(ox_tensor *t, onnxrun_dtype dtype, int rank, const int64_t *dim, ox_error *e)
+static ox_code shape_only(ox_tensor *t, onnxrun_dtype dtype, int rank, const int64_t *dim,
+                          ox_error *e)
 {
     int64_t n;
     if (ox_dtype_size((ox_dtype)dtype) == 0)
@@ -59,8 +62,9 @@ onnxrun_code onnxrun_value_borrow(onnxrun_dtype t, int rank, const int64_t *dim,
 {
     ox_error e = { 0 };
     ox_value v = { .kind = OX_TENSOR };
-    ox_code code = t == ONNXRUN_STR ? OX_FAIL(&e, OX_E_USAGE, "strings come through onnxrun_value_strings")
-                                    : shape_only(&v.t, t, rank, dim, &e);
+    ox_code code = t == ONNXRUN_STR
+                       ? OX_FAIL(&e, OX_E_USAGE, "strings come through onnxrun_value_strings")
+                       : shape_only(&v.t, t, rank, dim, &e);
     v.t.data = (void *)(uintptr_t)data; /* borrowed tensors are never written (buf is NULL) */
     return wrap(&v, out, err, &e, code);
 }
@@ -74,8 +78,8 @@ onnxrun_code onnxrun_value_shape(onnxrun_dtype t, int rank, const int64_t *dim, 
     return wrap(&v, out, err, &e, code);
 }
 
-onnxrun_code onnxrun_value_strings(int rank, const int64_t *dim, const char *const *strings, onnxrun_value **out,
-                                   onnxrun_error *err)
+onnxrun_code onnxrun_value_strings(int rank, const int64_t *dim, const char *const *strings,
+                                   onnxrun_value **out, onnxrun_error *err)
 {
     ox_error  e = { 0 };
     ox_tensor borrowed;
@@ -106,9 +110,11 @@ onnxrun_code onnxrun_value_random(const onnxrun_info *like, const int64_t *dim, 
         for (int i = 0; i < like->rank; i++)
             size[i] = like->dim[i] >= 0 ? like->dim[i] : dim && dim[i] >= 0 ? dim[i] : 1;
         v.kind = OX_TENSOR;
-        code = ox_random_tensor(&v.t, (ox_dtype)like->dtype, like->rank < 0 ? 0 : like->rank, size, seed, &e);
+        code = ox_random_tensor(&v.t, (ox_dtype)like->dtype, like->rank < 0 ? 0 : like->rank, size,
+                                seed, &e);
     } else if (!like->optional) {
-        code = OX_FAIL(&e, OX_E_UNSUPPORTED, "input \"%.100s\": no random values for type %.100s", like->name, like->type);
+        code = OX_FAIL(&e, OX_E_UNSUPPORTED, "input \"%.100s\": no random values for type %.100s",
+                       like->name, like->type);
     }
     return wrap(&v, out, err, &e, code);
 }
@@ -121,7 +127,8 @@ onnxrun_code onnxrun_value_copy(const onnxrun_value *v, onnxrun_value **out, onn
     return wrap(&copy, out, err, &e, code);
 }
 
-onnxrun_code onnxrun_value_cast(const onnxrun_value *v, onnxrun_dtype t, onnxrun_value **out, onnxrun_error *err)
+onnxrun_code onnxrun_value_cast(const onnxrun_value *v, onnxrun_dtype t, onnxrun_value **out,
+                                onnxrun_error *err)
 {
     ox_error e = { 0 };
     ox_value to = { .kind = OX_TENSOR };
@@ -146,8 +153,14 @@ static const ox_tensor *tensor(const onnxrun_value *v)
     return onnxrun_value_kind(v) == ONNXRUN_TENSOR ? &ox_api_value(v)->t : &none;
 }
 
-onnxrun_kind onnxrun_value_kind(const onnxrun_value *v) { return (onnxrun_kind)ox_api_value(v)->kind; }
-onnxrun_dtype onnxrun_value_dtype(const onnxrun_value *v) { return (onnxrun_dtype)tensor(v)->dtype; }
+onnxrun_kind onnxrun_value_kind(const onnxrun_value *v)
+{
+    return (onnxrun_kind)ox_api_value(v)->kind;
+}
+onnxrun_dtype onnxrun_value_dtype(const onnxrun_value *v)
+{
+    return (onnxrun_dtype)tensor(v)->dtype;
+}
 int onnxrun_value_rank(const onnxrun_value *v) { return tensor(v)->rank; }
 const int64_t *onnxrun_value_dims(const onnxrun_value *v) { return tensor(v)->dim; }
 const void *onnxrun_value_data(const onnxrun_value *v)
@@ -156,7 +169,9 @@ const void *onnxrun_value_data(const onnxrun_value *v)
 }
 size_t onnxrun_value_bytes(const onnxrun_value *v)
 {
-    return onnxrun_value_kind(v) == ONNXRUN_TENSOR && tensor(v)->dtype != OX_STR ? ox_bytes(tensor(v)) : 0;
+    return onnxrun_value_kind(v) == ONNXRUN_TENSOR && tensor(v)->dtype != OX_STR
+               ? ox_bytes(tensor(v))
+               : 0;
 }
 
 int64_t onnxrun_value_count(const onnxrun_value *v)
@@ -207,11 +222,13 @@ onnxrun_code onnxrun_value_load(const char *path, const onnxrun_info *declared, 
     return wrap(&v, out, err, &e, code);
 }
 
-onnxrun_code onnxrun_value_check(const onnxrun_value *v, const onnxrun_info *declared, onnxrun_error *err)
+onnxrun_code onnxrun_value_check(const onnxrun_value *v, const onnxrun_info *declared,
+                                 onnxrun_error *err)
 {
     ox_error e = { 0 };
     ox_type  tmp;
-    ox_code  code = ox_match(ox_api_value(v), ox_api_type(declared, &tmp), declared->name, declared->type, &e);
+    ox_code code =
+        ox_match(ox_api_value(v), ox_api_type(declared, &tmp), declared->name, declared->type, &e);
     return ox_api_give(err, &e, NULL, code);
 }
 
@@ -239,13 +256,14 @@ static const ox_type *type_of(void *ctx, const char *name)
     return NULL;
 }
 
-onnxrun_code onnxrun_bundle_load(const char *path, const onnxrun_info *const *declared, size_t n_declared,
-                                 onnxrun_bundle **out, onnxrun_error *err)
+onnxrun_code onnxrun_bundle_load(const char *path, const onnxrun_info *const *declared,
+                                 size_t n_declared, onnxrun_bundle **out, onnxrun_error *err)
 {
     ox_error e = { 0 };
     declared_types d = { declared, n_declared, { 0 } };
     onnxrun_bundle *b = calloc(1, sizeof *b);
-    ox_code code = b ? ox_bundle_read(&b->b, path, type_of, &d, &e) : OX_FAIL(&e, OX_E_NOMEM, "out of memory");
+    ox_code code =
+        b ? ox_bundle_read(&b->b, path, type_of, &d, &e) : OX_FAIL(&e, OX_E_NOMEM, "out of memory");
     if (code != OX_OK) {
         free(b);
         b = NULL;
@@ -268,7 +286,8 @@ void onnxrun_bundle_destroy(onnxrun_bundle *b)
     free(b);
 }
 
-onnxrun_code onnxrun_output_open(const char *path, onnxrun_format format, onnxrun_output **out, onnxrun_error *err)
+onnxrun_code onnxrun_output_open(const char *path, onnxrun_format format, onnxrun_output **out,
+                                 onnxrun_error *err)
 {
     static const ox_save_format formats[] = { OX_SAVE_BY_NAME, OX_SAVE_TEST_CASE, OX_SAVE_STREAM };
     ox_error e = { 0 };
@@ -283,7 +302,8 @@ onnxrun_code onnxrun_output_add(onnxrun_output *o, const char *name, const onnxr
 {
     ox_error e = { 0 };
     ox_type  tmp;
-    ox_code  code = ox_save_add((ox_save *)(void *)o, name, ox_api_value(v), ox_api_type(declared, &tmp), &e);
+    ox_code code =
+        ox_save_add((ox_save *)(void *)o, name, ox_api_value(v), ox_api_type(declared, &tmp), &e);
     return ox_api_give(err, &e, NULL, code);
 }
 
@@ -307,12 +327,14 @@ void onnxrun_output_destroy(onnxrun_output *o) { ox_save_destroy((ox_save *)(voi
 
 static void give_spot(onnxrun_worst *to, const ox_spot *s)
 {
-    *to = (onnxrun_worst){ .known = s->known, .rank = s->rank, .actual = s->actual, .expected = s->expected };
+    *to = (onnxrun_worst){
+        .known = s->known, .rank = s->rank, .actual = s->actual, .expected = s->expected};
     memcpy(to->index, s->index, sizeof s->index);
 }
 
 onnxrun_code onnxrun_compare(const onnxrun_value *actual, const onnxrun_value *expected,
-                             const onnxrun_tolerance *tolerance, onnxrun_comparison *out, onnxrun_error *err)
+                             const onnxrun_tolerance *tolerance, onnxrun_comparison *out,
+                             onnxrun_error *err)
 {
     ox_error     e = { 0 };
     ox_diff      d;

@@ -1,5 +1,6 @@
-/* Both sides are widened to double block by block; a block that holds nothing special and nothing out of
- * tolerance costs one vectorised pass.  64-bit integers, which double does not hold, have their own. */
+/* Both sides are widened to double block by block; a block that holds nothing special and nothing
+ * out of tolerance costs one vectorised pass.  64-bit integers, which double does not hold, have
+ * their own. */
 #include "verify/compare.h"
 
 #include <inttypes.h>
@@ -45,7 +46,8 @@ double ox_diff_cosine(const ox_diff *d)
 {
     if (d->norm_a == 0 && d->norm_e == 0)
         return 1;
-    double c = d->norm_a == d->norm_e ? d->dot / d->norm_a : d->dot / (sqrt(d->norm_a) * sqrt(d->norm_e));
+    double c =
+        d->norm_a == d->norm_e ? d->dot / d->norm_a : d->dot / (sqrt(d->norm_a) * sqrt(d->norm_e));
     return c > 1 ? 1 : c < -1 ? -1 : c;
 }
 
@@ -53,7 +55,8 @@ char *ox_value_text(char *buf, size_t n_buf, const ox_value *v)
 {
     char shape[256];
     if (v->kind == OX_TENSOR)
-        snprintf(buf, n_buf, "%s%s", ox_dtype_name(v->t.dtype), ox_shape_text(shape, sizeof shape, &v->t));
+        snprintf(buf, n_buf, "%s%s", ox_dtype_name(v->t.dtype),
+                 ox_shape_text(shape, sizeof shape, &v->t));
     else if (v->kind == OX_SEQUENCE)
         snprintf(buf, n_buf, "seq(%zu)", ox_seq_size(v->seq));
     else if (v->kind == OX_MAP)
@@ -101,6 +104,13 @@ static bool worse(double x, double than)
     return isnan(x) ? !isnan(than) : x > than;
 }
 
+/* Not even an infinite tolerance (of an infinite or NaN expected value) lets an infinite error
+ * pass. */
+static bool within(const state *s, double diff, double size)
+{
+    return diff == 0 || (isfinite(diff) && diff <= s->atol + s->rtol * size);
+}
+
 /* Distance in steps of the type: its patterns, ordered by sign and magnitude. */
 static double ulps(const ox_tensor *ta, const ox_tensor *te, int64_t i)
 {
@@ -126,7 +136,8 @@ static double ulps(const ox_tensor *ta, const ox_tensor *te, int64_t i)
 
 static double modulus(double re, double im) { return hypot(re, im); }
 
-/* A pair that is not two finite numbers, or the pair that is worst so far: everything by the element. */
+/* A pair that is not two finite numbers, or the pair that is worst so far: everything by the
+ * element. */
 static void judge(state *s, int64_t i, double a, double e)
 {
     ox_diff *d = s->d;
@@ -135,8 +146,7 @@ static void judge(state *s, int64_t i, double a, double e)
         return;
     if (a == e)
         diff = 0; /* infinities of one sign */
-    if (!(diff <= s->atol + s->rtol * fabs(e)) || (isinf(diff) && a != e))
-        d->out_of_tolerance++;
+    d->out_of_tolerance += !within(s, diff, fabs(e));
     if (worse(diff, d->max_abs) || !d->worst.known) {
         d->max_abs = diff;
         place(&d->worst, s->e, i, a, e);
@@ -149,8 +159,8 @@ static void judge(state *s, int64_t i, double a, double e)
 }
 
 /* The vectorisable part; returns false where the block holds something not finite. */
-static bool sums(state *s, const double *a, const double *e, int n, double *max_abs, double *max_rel,
-                 int64_t *out)
+static bool sums(state *s, const double *a, const double *e, int n, double *max_abs,
+                 double *max_rel, int64_t *out)
 {
     double sq = 0, dot = 0, aa = 0, ee = 0, most = 0, rel = 0, finite = 0;
     double rtol = s->rtol, atol = s->atol;
@@ -197,7 +207,8 @@ static double max_ulp_f32(const int32_t *a, const int32_t *e, int n)
     return (double)most;
 }
 
-static void block_max_ulp(state *s, int64_t from, const double *a, const double *e, int n, bool finite)
+static void block_max_ulp(state *s, int64_t from, const double *a, const double *e, int n,
+                          bool finite)
 {
     double u = 0;
     if (finite && s->a->dtype == OX_F32) {
@@ -281,7 +292,7 @@ static void compare_complex(state *s, int64_t count)
         bool   nan_a = isnan(a[0]) || isnan(a[1]), nan_e = isnan(e[0]) || isnan(e[1]);
         double diff = nan_a && nan_e ? 0 : nan_a || nan_e ? NAN
                     : a[0] == e[0] && a[1] == e[1] ? 0 : modulus(a[0] - e[0], a[1] - e[1]);
-        d->out_of_tolerance += !(diff <= s->atol + s->rtol * me) || (isinf(diff) && diff > 0);
+        d->out_of_tolerance += !within(s, diff, me);
         if (worse(diff, d->max_abs) || !d->worst.known) {
             d->max_abs = diff;
             place(&d->worst, s->e, i, ma, me);
@@ -311,7 +322,8 @@ static void compare_ints(state *s, int64_t count)
         ox_to_i64(e, element(s->e, from), s->e->dtype, (size_t)n);
         for (int i = 0; i < n; i++) {
             bool   above = u64 ? (uint64_t)a[i] > (uint64_t)e[i] : a[i] > e[i];
-            double diff = (double)(above ? (uint64_t)a[i] - (uint64_t)e[i] : (uint64_t)e[i] - (uint64_t)a[i]);
+            double diff =
+                (double)(above ? (uint64_t)a[i] - (uint64_t)e[i] : (uint64_t)e[i] - (uint64_t)a[i]);
             double da = u64 ? (double)(uint64_t)a[i] : (double)a[i];
             double de = u64 ? (double)(uint64_t)e[i] : (double)e[i];
             d->out_of_tolerance += a[i] != e[i];
@@ -339,8 +351,9 @@ static void compare_strings(state *s, int64_t count)
         if (a[i].n == e[i].n && (a[i].n == 0 || memcmp(a[i].s, e[i].s, a[i].n) == 0))
             continue;
         if (s->d->out_of_tolerance++ == 0)
-            fail(s, "string %lld is \"%.*s\", expected \"%.*s\"", (long long)i, (int)OX_MIN(a[i].n, (size_t)60),
-                 a[i].n ? a[i].s : "", (int)OX_MIN(e[i].n, (size_t)60), e[i].n ? e[i].s : "");
+            fail(s, "string %lld is \"%.*s\", expected \"%.*s\"", (long long)i,
+                 (int)OX_MIN(a[i].n, (size_t)60), a[i].n ? a[i].s : "",
+                 (int)OX_MIN(e[i].n, (size_t)60), e[i].n ? e[i].s : "");
     }
 }
 
@@ -352,7 +365,8 @@ static bool same_type(state *s)
         return false;
     }
     if (!ox_shape_same(s->a, s->e)) {
-        fail(s, "shape %s, expected %s", ox_shape_text(a, sizeof a, s->a), ox_shape_text(e, sizeof e, s->e));
+        fail(s, "shape %s, expected %s", ox_shape_text(a, sizeof a, s->a),
+             ox_shape_text(e, sizeof e, s->e));
         return false;
     }
     return true;
@@ -370,8 +384,8 @@ static void say_worst(state *s, int64_t bad, int64_t count)
          (long long)count, at, w->actual, w->expected);
 }
 
-static void compare_tensors(const ox_tensor *a, const ox_tensor *e, ox_tolerance tol, const char *where,
-                            ox_diff *d)
+static void compare_tensors(const ox_tensor *a, const ox_tensor *e, ox_tolerance tol,
+                            const char *where, ox_diff *d)
 {
     state s = { d, a, e, where, tol.rtol, tol.atol };
     if (!same_type(&s))
@@ -458,8 +472,8 @@ static void compare_maps(walk *w, const ox_map *a, const ox_map *e, const char *
     state   s = { .d = w->d, .where = where };
     int64_t n = ox_count(ke);
     if (ka->dtype != ke->dtype || ox_count(ka) != n) {
-        fail(&s, "%lld %s keys, expected %lld %s keys", (long long)ox_count(ka), ox_dtype_name(ka->dtype),
-             (long long)n, ox_dtype_name(ke->dtype));
+        fail(&s, "%lld %s keys, expected %lld %s keys", (long long)ox_count(ka),
+             ox_dtype_name(ka->dtype), (long long)n, ox_dtype_name(ke->dtype));
         return;
     }
     for (int64_t k = 0; k < n; k++) {
@@ -483,7 +497,8 @@ static void compare_values(walk *w, const ox_value *a, const ox_value *e, const 
     char  ta[300], te[300];
     state s = { .d = w->d, .a = &a->t, .e = &e->t, .where = where };
     if (a->kind != e->kind) {
-        fail(&s, "%s, expected %s", ox_value_text(ta, sizeof ta, a), ox_value_text(te, sizeof te, e));
+        fail(&s, "%s, expected %s", ox_value_text(ta, sizeof ta, a),
+             ox_value_text(te, sizeof te, e));
         return;
     }
     switch (e->kind) {
@@ -499,7 +514,8 @@ static void compare_values(walk *w, const ox_value *a, const ox_value *e, const 
         compare_tensors(&a->t, &e->t, w->tol, where, w->d);
 }
 
-void ox_compare(const ox_value *actual, const ox_value *expected, ox_tolerance tolerance, ox_diff *out)
+void ox_compare(const ox_value *actual, const ox_value *expected, ox_tolerance tolerance,
+                ox_diff *out)
 {
     *out = (ox_diff){ .equal = true };
     walk w = { tolerance, false, out };

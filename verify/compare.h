@@ -1,8 +1,8 @@
 /* Element-wise comparison of two values.
  *
  * The rule is numpy's, |actual - expected| <= atol + rtol * |expected|, in double; NaN equals NaN,
- * infinities must be equal, -0 equals 0; complex numbers by the modulus of the difference; integers,
- * bool and strings must be equal; so must kind, type and shape. */
+ * infinities must be equal, -0 equals 0; complex numbers by the modulus of the difference;
+ * integers, bool and strings must be equal; so must kind, type and shape. */
 #ifndef OX_VERIFY_COMPARE_H
 #define OX_VERIFY_COMPARE_H
 
@@ -13,8 +13,9 @@ typedef struct ox_tolerance {
     bool   suite;      /* the ONNX suite's exception: rtol is at least 2^-6 for bf16 */
 } ox_tolerance;
 
-/* The command line's defaults: f64 1e-9/1e-12, f32 1e-4/1e-5, f16 1e-2/1e-3, bf16 5e-2/1e-2 (rtol/atol);
- * complex as their parts; the 8- and 4-bit floats one step; f8e8m0, integers, bool and str exact. */
+/* The command line's defaults: f64 1e-9/1e-12, f32 1e-4/1e-5, f16 1e-2/1e-3, bf16 5e-2/1e-2
+ * (rtol/atol); complex as their parts; the 8- and 4-bit floats one step; f8e8m0, integers, bool and
+ * str exact. */
 ox_tolerance ox_tolerance_default(ox_dtype t);
 bool         ox_compares_exactly(ox_dtype t); /* whatever the tolerance */
 
@@ -44,14 +45,16 @@ double ox_diff_rms(const ox_diff *d);
 double ox_diff_cosine(const ox_diff *d); /* NaN where a norm is 0 and the other is not */
 
 /* Sequences and maps are compared recursively into one result. */
-void ox_compare(const ox_value *actual, const ox_value *expected, ox_tolerance tolerance, ox_diff *out);
+void ox_compare(const ox_value *actual, const ox_value *expected, ox_tolerance tolerance,
+                ox_diff *out);
 
 /* Kind, type and shape only (random draws). */
 void ox_compare_types(const ox_value *actual, const ox_value *expected, ox_diff *out);
 
 typedef struct ox_stats {
     int64_t nan, inf;
-    double  min, max, mean; /* of the finite elements (of complex ones, the moduli); NaN where none */
+    double min, max,
+        mean; /* of the finite elements (of complex ones, the moduli); NaN where none */
 } ox_stats;
 void ox_tensor_stats(const ox_tensor *t, ox_stats *out); /* strings, no elements: all NaN */
 

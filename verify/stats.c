@@ -13,9 +13,10 @@ static void widen(double *to, const ox_tensor *t, int64_t i, int64_t n)
         return;
     }
     for (int64_t k = 0; k < n; k++)
-        to[k] = t->dtype == OX_C64
-              ? hypot((double)((const float *)(const void *)p)[2 * k], (double)((const float *)(const void *)p)[2 * k + 1])
-              : hypot(((const double *)(const void *)p)[2 * k], ((const double *)(const void *)p)[2 * k + 1]);
+        to[k] = t->dtype == OX_C64 ? hypot((double)((const float *)(const void *)p)[2 * k],
+                                           (double)((const float *)(const void *)p)[2 * k + 1])
+                                   : hypot(((const double *)(const void *)p)[2 * k],
+                                           ((const double *)(const void *)p)[2 * k + 1]);
 }
 
 void ox_tensor_stats(const ox_tensor *t, ox_stats *out)
@@ -39,5 +40,6 @@ void ox_tensor_stats(const ox_tensor *t, ox_stats *out)
         sum += part;
     }
     int64_t finite = n - nan - inf;
-    *out = (ox_stats){ nan, inf, finite ? min : NAN, finite ? max : NAN, finite ? sum / (double)finite : NAN };
+    *out = (ox_stats){nan, inf, finite ? min : NAN, finite ? max : NAN,
+                      finite ? sum / (double)finite : NAN};
 }

@@ -1,5 +1,5 @@
-/* The suite's rule: rtol 1e-3 and atol 1e-7 unless data.json says otherwise, bf16 at least 2^-6, all
- * else exact.  A case whose model draws random numbers is compared by type and shape. */
+/* The suite's rule: rtol 1e-3 and atol 1e-7 unless data.json says otherwise, bf16 at least 2^-6,
+ * all else exact.  A case whose model draws random numbers is compared by type and shape. */
 #include "verify/suite.h"
 #include "runtime/io/bundle.h"
 #include "runtime/load/load.h"
@@ -80,7 +80,8 @@ static bool draws(const job *j, const ox_graph *g)
         bool dropout = strcmp(n->op_type, "Dropout") == 0;
         if (!dropout && n->schema && (n->schema->flags & OX_SCHEMA_RANDOM))
             return true;
-        if (dropout && n->schema && n->schema->since >= 12 && is_set(j, g, n, 2, false) && is_set(j, g, n, 1, true))
+        if (dropout && n->schema && n->schema->since >= 12 && is_set(j, g, n, 2, false) &&
+            is_set(j, g, n, 1, true))
             return true;
         for (int i = 0; i < n->n_attr; i++)
             if (n->attr[i].kind == OX_ATTR_GRAPH && draws(j, n->attr[i].graph))
@@ -92,8 +93,8 @@ static bool draws(const job *j, const ox_graph *g)
 /* ---- one data set ---- */
 
 /* stem_<k>.pb for k < n; how many there were in *found. */
-static ox_code read_values(job *j, const char *set, const char *stem, const int *id, int n, ox_value *out,
-                           int *found)
+static ox_code read_values(job *j, const char *set, const char *stem, const int *id, int n,
+                           ox_value *out, int *found)
 {
     const ox_graph *g = j->model->graph;
     char path[MAX_PATH];
@@ -144,7 +145,10 @@ static void forget_set(job *j)
 
 /* ---- one case ---- */
 
-static int is_set_folder(const struct dirent *e) { return strncmp(e->d_name, "test_data_set_", 14) == 0; }
+static int is_set_folder(const struct dirent *e)
+{
+    return strncmp(e->d_name, "test_data_set_", 14) == 0;
+}
 
 static int by_number(const struct dirent **a, const struct dirent **b)
 {
@@ -200,8 +204,9 @@ ox_outcome ox_suite_case(const char *dir, const ox_options *options, char *text,
     if (n_text)
         text[0] = 0;
     if (code != OX_OK)
-        snprintf(text, n_text, "%s%s%s%s%s%s%s", *j.err.node ? "node \"" : "", j.err.node, *j.err.node ? "\" (" : "",
-                 j.err.op, *j.err.node ? "): " : "", *j.err.node || !*j.err.op ? "" : ": ", j.err.message);
+        snprintf(text, n_text, "%s%s%s%s%s%s%s", *j.err.node ? "node \"" : "", j.err.node,
+                 *j.err.node ? "\" (" : "", j.err.op, *j.err.node ? "): " : "",
+                 *j.err.node || !*j.err.op ? "" : ": ", j.err.message);
     ox_session_destroy(j.session);
     if (j.model)
         ox_model_destroy(j.model);

@@ -1,6 +1,6 @@
-/* ONNX backend test cases: DIR/model.onnx, DIR/test_data_set_<i>/{input,output}_<j>.pb and optionally
- * DIR/data.json with the case's tolerances.  input_<j> belongs to the j-th graph input that has no
- * initializer. */
+/* ONNX backend test cases: DIR/model.onnx, DIR/test_data_set_<i>/{input,output}_<j>.pb and
+ * optionally DIR/data.json with the case's tolerances.  input_<j> belongs to the j-th graph input
+ * that has no initializer. */
 #ifndef OX_VERIFY_SUITE_H
 #define OX_VERIFY_SUITE_H
 

@@ -70,7 +70,8 @@ static ox_code add(ox_bundle *b, const char *name, size_t n_name, ox_value *take
     return OX_OK;
 }
 
-static ox_code read_npz(ox_bundle *b, const ox_zip *z, ox_type_of *type_of, void *ctx, ox_error *err)
+static ox_code read_npz(ox_bundle *b, const ox_zip *z, ox_type_of *type_of, void *ctx,
+                        ox_error *err)
 {
     for (size_t i = 0; i < z->n_member; i++) {
         char *name = z->member[i].name;
@@ -88,7 +89,8 @@ static ox_code read_npz(ox_bundle *b, const ox_zip *z, ox_type_of *type_of, void
     return OX_OK;
 }
 
-static ox_code read_file(ox_bundle *b, const char *path, ox_type_of *type_of, void *ctx, ox_error *err)
+static ox_code read_file(ox_bundle *b, const char *path, ox_type_of *type_of, void *ctx,
+                         ox_error *err)
 {
     if (ox_has_suffix(path, ".npz")) {
         ox_buf *file;
@@ -133,10 +135,12 @@ static int by_number(const struct dirent **pa, const struct dirent **pb)
 
 static int is_data(const struct dirent *e)
 {
-    return e->d_name[0] != '.' && (ox_has_suffix(e->d_name, ".npy") || ox_has_suffix(e->d_name, ".pb"));
+    return e->d_name[0] != '.' &&
+           (ox_has_suffix(e->d_name, ".npy") || ox_has_suffix(e->d_name, ".pb"));
 }
 
-static ox_code read_folder(ox_bundle *b, const char *path, ox_type_of *type_of, void *ctx, ox_error *err)
+static ox_code read_folder(ox_bundle *b, const char *path, ox_type_of *type_of, void *ctx,
+                           ox_error *err)
 {
     struct dirent **entry;
     int     n = scandir(path, &entry, is_data, by_number);
@@ -145,7 +149,8 @@ static ox_code read_folder(ox_bundle *b, const char *path, ox_type_of *type_of, 
         return OX_FAIL(err, OX_E_IO, "cannot read the folder %s: %s", path, strerror(errno));
     for (int i = 0; i < n; i++) {
         char file[4096];
-        if (code == OX_OK && snprintf(file, sizeof file, "%s/%s", path, entry[i]->d_name) >= (int)sizeof file)
+        if (code == OX_OK &&
+            snprintf(file, sizeof file, "%s/%s", path, entry[i]->d_name) >= (int)sizeof file)
             code = OX_FAIL(err, OX_E_IO, "the path %.80s... is too long", path);
         if (code == OX_OK)
             code = read_file(b, file, type_of, ctx, err);
@@ -157,12 +162,14 @@ static ox_code read_folder(ox_bundle *b, const char *path, ox_type_of *type_of, 
     return code;
 }
 
-ox_code ox_bundle_read(ox_bundle *b, const char *path, ox_type_of *type_of, void *ctx, ox_error *err)
+ox_code ox_bundle_read(ox_bundle *b, const char *path, ox_type_of *type_of, void *ctx,
+                       ox_error *err)
 {
     struct stat st;
     *b = (ox_bundle){ 0 };
     bool folder = stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-    ox_code code = folder ? read_folder(b, path, type_of, ctx, err) : read_file(b, path, type_of, ctx, err);
+    ox_code code =
+        folder ? read_folder(b, path, type_of, ctx, err) : read_file(b, path, type_of, ctx, err);
     if (code != OX_OK)
         ox_bundle_release(b);
     return code;

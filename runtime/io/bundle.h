@@ -21,9 +21,9 @@ typedef const ox_type *ox_type_of(void *ctx, const char *name);
 ox_code ox_value_read(const char *path, const ox_type *declared, ox_value *out, ox_error *err)
     OX_MUST_CHECK;
 
-/* An .npz file; a folder of .npy and .pb files (names without the ending, sorted); one such file. */
-ox_code ox_bundle_read(ox_bundle *b, const char *path, ox_type_of *type_of, void *ctx, ox_error *err)
-    OX_MUST_CHECK;
+/* An .npz; a folder of .npy and .pb files (names without the ending, sorted); one such file. */
+ox_code ox_bundle_read(ox_bundle *b, const char *path, ox_type_of *type_of, void *ctx,
+                       ox_error *err) OX_MUST_CHECK;
 void    ox_bundle_release(ox_bundle *b);
 
 bool ox_has_suffix(const char *path, const char *suffix);

@@ -4,7 +4,8 @@
 
 #include "runtime/tensor/tensor.h"
 
-/* Fails with: input "x": is f64[3,4], the model declares f32[N,4].  `declared` is the text of `type`. */
+/* Fails with: input "x": is f64[3,4], the model declares f32[N,4].  `declared` is the text of
+ * `type`. */
 ox_code ox_match(const ox_value *v, const ox_type *type, const char *name, const char *declared,
                  ox_error *err) OX_MUST_CHECK;
 

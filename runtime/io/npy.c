@@ -78,14 +78,16 @@ static void normalise(uint8_t *p, size_t n, ox_dtype t)
     }
 }
 
-static ox_code read_strings(const uint8_t *p, const ox_npy *h, int64_t n, ox_tensor *out, ox_error *err)
+static ox_code read_strings(const uint8_t *p, const ox_npy *h, int64_t n, ox_tensor *out,
+                            ox_error *err)
 {
     size_t n_bytes, total = 0, head;
     bool ok = ox_mul_size(&head, (size_t)n, sizeof(ox_str));
     for (int64_t i = 0; i < n && ok; i++) {
         const uint8_t *item = p + (size_t)i * h->item;
         if (h->kind == 'U' && !ox_ucs4_bytes(item, h->item / 4, &n_bytes))
-            return OX_FAIL(err, OX_E_PARSE, "string %lld of the array is not Unicode", (long long)i);
+            return OX_FAIL(err, OX_E_PARSE, "string %lld of the array is not Unicode",
+                           (long long)i);
         if (h->kind == 'S')
             for (n_bytes = h->item; n_bytes > 0 && item[n_bytes - 1] == 0;)
                 n_bytes--;
@@ -135,7 +137,11 @@ static ox_code arrange(ox_buf *file, const ox_npy *h, size_t n_bytes, ox_buf **o
         *own = ox_buf_ref(file);
     }
     if (h->swap)
-        swap_units(data, n_bytes, h->kind == 'U' ? 4 : h->kind == 'c' ? h->item / 2 : h->kind == 'S' ? 1 : h->item);
+        swap_units(data, n_bytes,
+                   h->kind == 'U'   ? 4
+                   : h->kind == 'c' ? h->item / 2
+                   : h->kind == 'S' ? 1
+                                    : h->item);
     *p = data;
     return OX_OK;
 }
@@ -151,10 +157,13 @@ static ox_code read_file(ox_buf *file, ox_dtype declared, ox_tensor *out, ox_err
     ox_dtype t = numpy_dtype(&h, declared);
     OX_TRY(ox_shape_count(&n, t, h.rank, h.dim, err));
     if (!ox_mul_size(&n_bytes, (size_t)n, h.item) || n_bytes > n_file - h.offset)
-        return OX_FAIL(err, OX_E_PARSE, "the .npy file is cut off: %lld elements of %zu bytes are announced, %zu bytes follow the header",
+        return OX_FAIL(err, OX_E_PARSE,
+                       "the .npy file is cut off: %lld elements of %zu bytes are announced, %zu "
+                       "bytes follow the header",
                        (long long)n, h.item, n_file - h.offset);
     if (n_bytes < n_file - h.offset)
-        return OX_FAIL(err, OX_E_PARSE, "the .npy file has %zu bytes too many after its array", n_file - h.offset - n_bytes);
+        return OX_FAIL(err, OX_E_PARSE, "the .npy file has %zu bytes too many after its array",
+                       n_file - h.offset - n_bytes);
     out->dtype = t;
     out->rank = h.rank;
     memcpy(out->dim, h.dim, sizeof h.dim);
@@ -186,11 +195,13 @@ ox_code ox_npy_read(ox_buf *take_file, ox_dtype declared, ox_tensor *out, ox_err
 
 enum { CHUNK = 1 << 14 };
 
-static ox_code put_header(const char *dtype, const ox_tensor *t, ox_npy_put *put, void *ctx, ox_error *err)
+static ox_code put_header(const char *dtype, const ox_tensor *t, ox_npy_put *put, void *ctx,
+                          ox_error *err)
 {
     char h[1024] = "\x93NUMPY\x01";
     int  n = 10, room = (int)sizeof h;
-    n += snprintf(h + n, (size_t)(room - n), "{'descr': '%s', 'fortran_order': False, 'shape': (", dtype);
+    n += snprintf(h + n, (size_t)(room - n), "{'descr': '%s', 'fortran_order': False, 'shape': (",
+                  dtype);
     for (int i = 0; i < t->rank; i++)
         n += snprintf(h + n, (size_t)(room - n), "%s%lld%s", i ? " " : "", (long long)t->dim[i],
                       i + 1 < t->rank || t->rank == 1 ? "," : "");

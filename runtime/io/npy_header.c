@@ -1,5 +1,5 @@
-/* The header is a Python dict literal.  Numpy writes one shape of it; we read any order of the three
- * keys, either quote and any blanks, and nothing else. */
+/* The header is a Python dict literal.  Numpy writes one shape of it; we read any order of the
+ * three keys, either quote and any blanks, and nothing else. */
 #include "runtime/io/npy.h"
 
 #include <string.h>
@@ -68,7 +68,8 @@ static ox_code number(cursor *c, int64_t *to)
         return bad(c, "a dimension is no number");
     int64_t v = 0;
     for (; c->p < c->end && *c->p >= '0' && *c->p <= '9'; c->p++)
-        if (__builtin_mul_overflow(v, (int64_t)10, &v) || __builtin_add_overflow(v, *c->p - '0', &v))
+        if (__builtin_mul_overflow(v, (int64_t)10, &v) ||
+            __builtin_add_overflow(v, *c->p - '0', &v))
             return bad(c, "a dimension is too large");
     if (c->p < c->end && *c->p == 'L') /* written by Python 2 */
         c->p++;
@@ -83,7 +84,8 @@ static ox_code shape(cursor *c, ox_npy *h)
     h->rank = 0;
     while (!take(c, ')')) {
         if (h->rank == OX_MAX_RANK)
-            return OX_FAIL(c->err, OX_E_LIMIT, "the array has more than %d dimensions", OX_MAX_RANK);
+            return OX_FAIL(c->err, OX_E_LIMIT, "the array has more than %d dimensions",
+                           OX_MAX_RANK);
         OX_TRY(number(c, &h->dim[h->rank++]));
         if (take(c, ','))
             continue;
@@ -117,22 +119,28 @@ static ox_code descr(cursor *c, const char *s, ox_npy *h)
         order = *s++;
     h->kind = *s ? *s++ : '?';
     if (h->kind == 'O')
-        return OX_FAIL(c->err, OX_E_TYPE, "the array holds Python objects (dtype object), which are not read: save it with a numeric or string dtype");
+        return OX_FAIL(c->err, OX_E_TYPE,
+                       "the array holds Python objects (dtype object), which are not read: save it "
+                       "with a numeric or string dtype");
     if (h->kind == 'M' || h->kind == 'm')
-        return OX_FAIL(c->err, OX_E_TYPE, "the array holds dates or times, which ONNX has no type for");
+        return OX_FAIL(c->err, OX_E_TYPE,
+                       "the array holds dates or times, which ONNX has no type for");
     h->item = 0;
     size_t digits = strspn(s, "0123456789");
     if (digits == 0 || digits > 9 || s[digits])
-        return OX_FAIL(c->err, OX_E_TYPE, "numpy dtype of kind '%c' is not one of ONNX's", h->kind > ' ' && h->kind < 127 ? h->kind : '?');
+        return OX_FAIL(c->err, OX_E_TYPE, "numpy dtype of kind '%c' is not one of ONNX's",
+                       h->kind > ' ' && h->kind < 127 ? h->kind : '?');
     for (; *s; s++)
         h->item = h->item * 10 + (size_t)(*s - '0');
     if (!size_known(h->kind, h->item))
-        return OX_FAIL(c->err, OX_E_TYPE, "numpy dtype '%c%zu' is not one of ONNX's", h->kind, h->item);
+        return OX_FAIL(c->err, OX_E_TYPE, "numpy dtype '%c%zu' is not one of ONNX's", h->kind,
+                       h->item);
     if (h->kind == 'U')
         h->item *= 4;
     h->swap = (order == '<' && !little) || (order == '>' && little);
     if (h->swap && h->kind == 'V')
-        return OX_FAIL(c->err, OX_E_TYPE, "numpy dtype '>V%zu' has a byte order that numpy does not define", h->item);
+        return OX_FAIL(c->err, OX_E_TYPE,
+                       "numpy dtype '>V%zu' has a byte order that numpy does not define", h->item);
     return OX_OK;
 }
 
@@ -141,9 +149,12 @@ static ox_code dtype(cursor *c, ox_npy *h)
     char text[64];
     blanks(c);
     if (c->p < c->end && *c->p == '[')
-        return OX_FAIL(c->err, OX_E_TYPE, "the array has a structured dtype (named fields), which ONNX has no type for");
+        return OX_FAIL(
+            c->err, OX_E_TYPE,
+            "the array has a structured dtype (named fields), which ONNX has no type for");
     if (c->p < c->end && *c->p == '(')
-        return OX_FAIL(c->err, OX_E_TYPE, "the array has a sub-array dtype, which ONNX has no type for");
+        return OX_FAIL(c->err, OX_E_TYPE,
+                       "the array has a sub-array dtype, which ONNX has no type for");
     OX_TRY(string(c, text, sizeof text));
     return descr(c, text, h);
 }
@@ -202,7 +213,8 @@ ox_code ox_npy_header(const uint8_t *p, size_t n, ox_npy *h, ox_error *err)
     if (n < 10 || memcmp(p, "\x93NUMPY", 6) != 0)
         return OX_FAIL(err, OX_E_PARSE, "not a .npy file: its first bytes are not \\x93NUMPY");
     if (p[6] < 1 || p[6] > 3 || p[7] != 0)
-        return OX_FAIL(err, OX_E_PARSE, ".npy version %d.%d is unknown (1.0 to 3.0 are read)", p[6], p[7]);
+        return OX_FAIL(err, OX_E_PARSE, ".npy version %d.%d is unknown (1.0 to 3.0 are read)", p[6],
+                       p[7]);
     size_t at = p[6] == 1 ? 10 : 12, length = p[8] | (size_t)p[9] << 8;
     if (p[6] > 1) {
         if (n < 12)
@@ -210,7 +222,8 @@ ox_code ox_npy_header(const uint8_t *p, size_t n, ox_npy *h, ox_error *err)
         length |= (size_t)p[10] << 16 | (size_t)p[11] << 24;
     }
     if (length > MAX_HEADER)
-        return OX_FAIL(err, OX_E_LIMIT, "the .npy header claims %zu bytes (%d are allowed)", length, MAX_HEADER);
+        return OX_FAIL(err, OX_E_LIMIT, "the .npy header claims %zu bytes (%d are allowed)", length,
+                       MAX_HEADER);
     if (length > n - at)
         return OX_FAIL(err, OX_E_PARSE, "the .npy file is cut off in its header");
     h->offset = at + length;

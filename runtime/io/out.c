@@ -1,5 +1,5 @@
-/* Temporary names are PREFIX<number>: the signal handler can rebuild them from a prefix and a count,
- * without reading any memory that the interrupted code may be changing. */
+/* Temporary names are PREFIX<number>: the signal handler can rebuild them from a prefix and a
+ * count, without reading any memory that the interrupted code may be changing. */
 #include "runtime/io/out.h"
 
 #include <errno.h>
@@ -12,8 +12,8 @@
 
 enum { MAX_LIVE = 16, MAX_PREFIX = 4096, MAX_NAME = 256, MAX_DIGITS = 12 };
 
-/* What ox_out_abandon needs to know.  The only mutable global of this folder: a signal handler has no
- * other way to find its data. */
+/* What ox_out_abandon needs to know.  The only mutable global of this folder: a signal handler has
+ * no other way to find its data. */
 static struct live {
     atomic_int taken;  /* a slot belongs to somebody */
     atomic_int n;      /* temporary files made so far; read by the handler */
@@ -131,7 +131,8 @@ static ox_code check_name(ox_out *o, const char *name, ox_error *err)
     struct stat st;
     for (int i = 0; i < o->n; i++)
         if (strcmp(o->name[i], name) == 0)
-            return OX_FAIL(err, OX_E_IO, "two outputs would both be called %s: save to an .npz", name);
+            return OX_FAIL(err, OX_E_IO, "two outputs would both be called %s: save to an .npz",
+                           name);
     if (strlen(name) >= MAX_NAME || strchr(name, '/'))
         return OX_FAIL(err, OX_E_IO, "\"%.60s\" is no file name", name);
     snprintf(path, sizeof path, "%s/%s", o->live->folder, name);
@@ -158,7 +159,8 @@ ox_code ox_out_open(ox_out *o, const char *name, FILE **f, ox_error *err)
     int fd = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
     FILE *file = fd < 0 ? NULL : fdopen(fd, "wb");
     if (!file) {
-        ox_code code = OX_FAIL(err, OX_E_IO, "cannot write %s/%s: %s", o->live->folder, name, strerror(errno));
+        ox_code code =
+            OX_FAIL(err, OX_E_IO, "cannot write %s/%s: %s", o->live->folder, name, strerror(errno));
         if (fd >= 0)
             close(fd);
         return code;

@@ -1,7 +1,7 @@
 /* Files that appear together or not at all.  Each is written under a temporary name in the folder
- * where it will be, so that the final rename cannot cross file systems, and commit renames them all.
- * Whatever ends the process by a signal calls ox_out_abandon first (cli/main.c does): then even
- * Ctrl-C leaves nothing half-written. */
+ * where it will be, so that the final rename cannot cross file systems, and commit renames them
+ * all. Whatever ends the process by a signal calls ox_out_abandon first (cli/main.c does): then
+ * even Ctrl-C leaves nothing half-written. */
 #ifndef OX_IO_OUT_H
 #define OX_IO_OUT_H
 
@@ -10,8 +10,8 @@
 
 typedef struct ox_out ox_out;
 
-/* All files of one ox_out live in `folder`; with `make` it is created if its parent exists.  Fails at
- * once where no file can be created there. */
+/* All files of one ox_out live in `folder`; with `make` it is created if its parent exists.  Fails
+ * at once where no file can be created there. */
 ox_code ox_out_create(const char *folder, bool make, ox_out **out, ox_error *err) OX_MUST_CHECK;
 /* The next file, empty; name is its final name without folders.  One file is open at a time. */
 ox_code ox_out_open(ox_out *o, const char *name, FILE **f, ox_error *err) OX_MUST_CHECK;

@@ -21,11 +21,12 @@ struct ox_save {
     ox_zip_writer *zip;
 };
 
-static ox_code classify(ox_save *s, const char *path, ox_save_format format, char folder[4096], ox_error *err)
+static ox_code classify(ox_save *s, const char *path, ox_save_format format, char folder[4096],
+                        ox_error *err)
 {
     struct stat st;
     size_t n = strlen(path);
-    bool   is_folder = n > 0 && (path[n - 1] == '/' || (stat(path, &st) == 0 && S_ISDIR(st.st_mode)));
+    bool is_folder = n > 0 && (path[n - 1] == '/' || (stat(path, &st) == 0 && S_ISDIR(st.st_mode)));
     if (n == 0 || n >= 4096)
         return OX_FAIL(err, OX_E_USAGE, "the output path is empty or too long");
     snprintf(folder, 4096, "%s", path);
@@ -93,8 +94,8 @@ void ox_save_destroy(ox_save *s)
 
 /* ---- one value ---- */
 
-static ox_code save_pb(ox_save *s, const char *file, const char *name, const ox_value *v, const ox_type *declared,
-                       ox_error *err)
+static ox_code save_pb(ox_save *s, const char *file, const char *name, const ox_value *v,
+                       const ox_type *declared, ox_error *err)
 {
     ox_buf *bytes;
     FILE   *f;
@@ -146,7 +147,8 @@ static ox_code save_npz(ox_save *s, const char *name, const ox_tensor *t, ox_err
     return ox_npy_emit(t, put_zip, s->zip, err);
 }
 
-ox_code ox_save_add(ox_save *s, const char *name, const ox_value *v, const ox_type *declared, ox_error *err)
+ox_code ox_save_add(ox_save *s, const char *name, const ox_value *v, const ox_type *declared,
+                    ox_error *err)
 {
     char file[256];
     int  j = s->n++;
@@ -155,11 +157,13 @@ ox_code ox_save_add(ox_save *s, const char *name, const ox_value *v, const ox_ty
         return save_pb(s, file, name, v, declared, err);
     }
     if ((s->to == TO_NPY || s->to == TO_PB) && j > 0)
-        return OX_FAIL(err, OX_E_USAGE, "there are several outputs: save them to a folder or an .npz");
+        return OX_FAIL(err, OX_E_USAGE,
+                       "there are several outputs: save them to a folder or an .npz");
     if (s->to == TO_PB)
         return save_pb(s, s->file, name, v, declared, err);
     if (v->kind != OX_TENSOR)
-        return OX_FAIL(err, OX_E_UNSUPPORTED, "numpy files hold tensors only: use .pb or --format test-case");
+        return OX_FAIL(err, OX_E_UNSUPPORTED,
+                       "numpy files hold tensors only: use .pb or --format test-case");
     if (s->to == TO_NPZ)
         return save_npz(s, name, &v->t, err);
     if (s->to == TO_NPY)

@@ -14,10 +14,11 @@ typedef enum ox_save_format {
 typedef struct ox_save ox_save;
 
 /* Fails at once for a path that cannot be written. */
-ox_code ox_save_open(const char *path, ox_save_format format, ox_save **out, ox_error *err) OX_MUST_CHECK;
+ox_code ox_save_open(const char *path, ox_save_format format, ox_save **out,
+                     ox_error *err) OX_MUST_CHECK;
 /* declared (may be NULL): for .pb, see ox_pb_write_value. */
-ox_code ox_save_add(ox_save *s, const char *name, const ox_value *v, const ox_type *declared, ox_error *err)
-    OX_MUST_CHECK;
+ox_code ox_save_add(ox_save *s, const char *name, const ox_value *v, const ox_type *declared,
+                    ox_error *err) OX_MUST_CHECK;
 ox_code ox_save_stream(ox_save *s, FILE **f, ox_error *err) OX_MUST_CHECK;
 ox_code ox_save_commit(ox_save *s, ox_error *err) OX_MUST_CHECK;
 void    ox_save_destroy(ox_save *s);

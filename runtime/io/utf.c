@@ -7,7 +7,11 @@ uint32_t ox_utf8_next(const char **p, const char *end)
     const uint8_t *s = (const uint8_t *)*p;
     size_t   left = (size_t)(end - *p);
     uint32_t c = s[0], min = 0;
-    size_t   n = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : (c & 0xf0) == 0xe0 ? 3 : c >= 0xf0 && c < 0xf5 ? 4 : 0;
+    size_t n = c < 0x80                ? 1
+               : c >= 0xc2 && c < 0xe0 ? 2
+               : (c & 0xf0) == 0xe0    ? 3
+               : c >= 0xf0 && c < 0xf5 ? 4
+                                       : 0;
     if (n == 0 || n > left)
         goto escape;
     if (n > 1) {

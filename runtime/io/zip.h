@@ -26,7 +26,7 @@ ox_code ox_zip_open(ox_zip *z, const uint8_t *p, size_t n, ox_error *err) OX_MUS
 ox_code ox_zip_extract(const ox_zip *z, size_t i, ox_buf **out, ox_error *err) OX_MUST_CHECK;
 void    ox_zip_close(ox_zip *z);
 
-/* Writing: stored members.  Between begin and end the caller puts exactly `size` bytes with `crc`. */
+/* Writing: stored members.  After begin the caller puts exactly `size` bytes with `crc`. */
 typedef struct ox_zip_writer ox_zip_writer;
 ox_zip_writer *ox_zip_writer_create(FILE *f); /* NULL: out of memory */
 ox_code ox_zip_begin(ox_zip_writer *w, const char *name, uint64_t size, uint32_t crc, ox_error *err)

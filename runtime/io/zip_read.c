@@ -84,7 +84,8 @@ static bool zip64(const uint8_t *x, size_t n, uint64_t *size, uint64_t *packed, 
 }
 
 /* The local header repeats the name and says where the data begins. */
-static ox_code locate(const ox_zip *z, ox_zip_member *m, uint64_t local, uint64_t limit, ox_error *err)
+static ox_code locate(const ox_zip *z, ox_zip_member *m, uint64_t local, uint64_t limit,
+                      ox_error *err)
 {
     if (local > limit || limit - local < LOCAL_SIZE || le(z->p + local, 4) != 0x04034b50)
         return bad(err, "a member's header is missing");
@@ -98,7 +99,8 @@ static ox_code locate(const ox_zip *z, ox_zip_member *m, uint64_t local, uint64_
     return OX_OK;
 }
 
-static ox_code read_entry(ox_zip *z, const uint8_t **p, const uint8_t *end, uint64_t limit, ox_error *err)
+static ox_code read_entry(ox_zip *z, const uint8_t **p, const uint8_t *end, uint64_t limit,
+                          ox_error *err)
 {
     const uint8_t *h = *p;
     if (end - h < CENTRAL_SIZE || le(h, 4) != 0x02014b50)
@@ -123,7 +125,9 @@ static ox_code read_entry(ox_zip *z, const uint8_t **p, const uint8_t *end, uint
     z->n_member++;
     *p = h + CENTRAL_SIZE + n_name + n_extra + n_comment;
     if (m->method != 0 && m->method != 8)
-        return OX_FAIL(err, OX_E_UNSUPPORTED, "a member of the .npz file is compressed with method %d (0 and 8 are read)", m->method);
+        return OX_FAIL(err, OX_E_UNSUPPORTED,
+                       "a member of the .npz file is compressed with method %d (0 and 8 are read)",
+                       m->method);
     if (m->method == 0 ? m->packed != m->size : m->size / MAX_RATIO > m->packed)
         return bad(err, "a member's two sizes contradict each other");
     return locate(z, m, local, limit, err);
@@ -145,7 +149,8 @@ static ox_code unique(const ox_zip *z, ox_error *err)
     qsort(name, z->n_member, sizeof *name, by_name);
     for (size_t i = 1; i < z->n_member && code == OX_OK; i++)
         if (strcmp(name[i - 1], name[i]) == 0)
-            code = OX_FAIL(err, OX_E_PARSE, "not a valid .npz (zip) file: it holds \"%.80s\" twice", name[i]);
+            code = OX_FAIL(err, OX_E_PARSE, "not a valid .npz (zip) file: it holds \"%.80s\" twice",
+                           name[i]);
     free(name);
     return code;
 }

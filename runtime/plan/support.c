@@ -23,7 +23,8 @@ bool ox_support_at(size_t i, ox_support *out)
         return true;
     const ox_typeset *t = p->types;
     out->types = t->tensor;
-    out->other = t->seq || t->opt || t->opt_seq || t->map_i64 || t->map_str || t->seq_map_i64 || t->seq_map_str;
+    out->other = t->seq || t->opt || t->opt_seq || t->map_i64 || t->map_str || t->seq_map_i64 ||
+                 t->seq_map_str;
     if (!out->op)
         return true;
     bool any = out->op->run_any != NULL;
