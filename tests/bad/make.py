@@ -143,7 +143,7 @@ while n >= 128:
 save("nested_10000", b"\x08\x08\x3a" + size + bytes([n]) + nested, "nested more than 100 deep")
 shape = nh.from_array(np.int64([1 << 38]), "shape")
 save("terabyte", model([node("ConstantOfShape", ["shape"], ["y"], name="huge")], [shape],
-                       inputs=[f32("x", 1)], outputs=[f32("y", None)]), "memory limit", "--max-memory 1000000000")
+                       inputs=[f32("x", 1)], outputs=[f32("y", None)]), "more than --max-memory", "--max-memory 1000000000")
 
 with open(os.path.join(HERE, "expected.tsv"), "w") as f:
     f.write("#model\targuments\tpart of the message\n")
