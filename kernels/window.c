@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-enum { MAX_EXTENT = 1 << 30 }; /* kernel, stride, dilation, pad: beyond it no product is safe */
+enum { MAX_EXTENT = 1 << 30 }; /* kernel, stride, dilation, pad: beyond these two no product is safe */
+static const int64_t MAX_SIZE = (int64_t)1 << 32;
 
 static ox_code read_list(ox_run *r, const char *name, int n, int64_t least, int64_t fallback, int64_t *out)
 {
@@ -64,12 +65,15 @@ ox_code ox_window_init(ox_run *r, ox_window *w, const ox_tensor *x, const int64_
     bool ceil_mode = ox_attr_i64(r, "ceil_mode") != 0;
     for (int i = 0; i < w->n; i++) {
         w->in[i] = x->dim[2 + i];
+        if (w->in[i] > MAX_SIZE)
+            return OX_FAIL(r->err, OX_E_LIMIT, "dimension %d of X has size %lld", 2 + i, (long long)w->in[i]);
         int64_t extent = (w->kernel[i] - 1) * w->dilation[i] + 1;
         if (mode == VALID)
             w->begin[i] = w->end[i] = 0;
         if (w->in[i] < 0) { /* a symbol: out = in where the window keeps the size */
             int64_t pad = mode == SAME_UPPER || mode == SAME_LOWER ? extent - 1 : w->begin[i] + w->end[i];
-            w->out[i] = w->stride[i] == 1 ? ox_dim_add(r, w->in[i], pad - extent + 1) : OX_DIM_UNKNOWN;
+            bool grows = w->stride[i] == 1 && pad - extent + 1 >= 0;
+            w->out[i] = grows ? ox_dim_add(r, w->in[i], pad - extent + 1) : OX_DIM_UNKNOWN;
             continue;
         }
         if (mode == SAME_UPPER || mode == SAME_LOWER) {
