@@ -1,7 +1,8 @@
 /* Conv.  X (N, C, D1 ...), W (M, C / group, k1 ...), B (M) -> Y (N, M, o1 ...).
  *
  * The typed half is the general path: any number of spatial dimensions, every attribute, sums in
- * double.  Float tensors with one or two spatial dimensions take the fast paths of conv.h.
+ * double.  It serves --optimize 0 in f64 and groups too narrow for a matrix product; the rest goes through
+ * columns.h.
  * Input 3 and the onnxrun_* attributes come from fusion (runtime/opt/fuse_conv.c): a tensor added
  * before the activation, and the activation. */
 #ifdef T /* ---- once per dtype: see runtime/tensor/each_dtype.h ---- */
@@ -9,7 +10,7 @@
 /* acc[o] += w * x[o * stride + offset] over the outputs whose input exists. */
 static void FN(add_row)(const struct conv *s, A *acc, const T *x, A w, int64_t k)
 {
-    const ox_window *g = &s->window;
+    const ox_window *g = &s->shape.window;
     int last = g->n - 1;
     int64_t lo, hi, step = g->stride[last], offset = k * g->dilation[last] - g->begin[last];
     ox_window_range(&lo, &hi, offset, step, g->in[last], g->out[last]);
@@ -25,9 +26,9 @@ static void FN(add_row)(const struct conv *s, A *acc, const T *x, A w, int64_t k
 /* One row of outputs (the last spatial dimension) of channel m of image n. */
 static void FN(row)(const struct conv *s, const T *x, const T *w, A *acc, const int64_t *at)
 {
-    const ox_window *g = &s->window;
+    const ox_window *g = &s->shape.window;
     int last = g->n - 1;
-    for (int64_t c = 0; c < s->c_group; c++) {
+    for (int64_t c = 0; c < s->shape.c_group; c++) {
         for (int64_t k = 0; k < s->n_outer; k++) {
             int64_t rest = k, offset = 0, size = g->in[last];
             bool inside = true;
@@ -41,8 +42,8 @@ static void FN(row)(const struct conv *s, const T *x, const T *w, A *acc, const 
             for (int64_t j = 0; j < g->kernel[last] && inside; j++)
                 FN(add_row)(s, acc, x + offset, (A)LD(w + k * g->kernel[last] + j), j);
         }
-        x += s->in_size;
-        w += s->k_size;
+        x += s->shape.in_size;
+        w += s->shape.k_size;
     }
 }
 
@@ -50,16 +51,16 @@ static void FN(channel)(void *ctx, int64_t block, int worker)
 {
     const struct conv_run *c = ctx;
     const struct conv *s = c->r->state;
-    const ox_window *g = &s->window;
+    const ox_window *g = &s->shape.window;
     int last = g->n - 1;
-    int64_t n = block / s->m, m = block % s->m, row = g->out[last], at[OX_MAX_RANK] = { 0 };
-    const T *x = (const T *)c->r->in[0]->data + (n * s->c + m / s->m_group * s->c_group) * s->in_size;
-    const T *w = (const T *)c->r->in[1]->data + m * s->c_group * s->k_size;
+    int64_t n = block / s->shape.m, m = block % s->shape.m, row = g->out[last], at[OX_MAX_RANK] = { 0 };
+    const T *x = (const T *)c->r->in[0]->data + (n * s->shape.c + m / s->shape.m_group * s->shape.c_group) * s->shape.in_size;
+    const T *w = (const T *)c->r->in[1]->data + m * s->shape.c_group * s->shape.k_size;
     const ox_tensor *b = c->r->n_in > 2 ? c->r->in[2] : NULL, *add = c->r->n_in > 3 ? c->r->in[3] : NULL;
-    T *y = (T *)c->r->out[0]->data + block * s->out_size;
-    const T *z = add ? (const T *)add->data + block * s->out_size : NULL;
+    T *y = (T *)c->r->out[0]->data + block * s->shape.out_size;
+    const T *z = add ? (const T *)add->data + block * s->shape.out_size : NULL;
     A *acc = (A *)c->acc + worker * row;
-    for (int64_t o = 0; o < s->out_size; o += row) {
+    for (int64_t o = 0; o < s->shape.out_size; o += row) {
         for (int64_t i = 0; i < row; i++)
             acc[i] = (b ? (A)LD((const T *)b->data + m) : 0) + (z ? (A)LD(z + o + i) : 0);
         FN(row)(s, x, w, acc, at);
@@ -73,27 +74,28 @@ static void FN(channel)(void *ctx, int64_t block, int worker)
 static ox_code FN(general)(ox_run *r)
 {
     const struct conv *s = r->state;
-    size_t n = (size_t)ox_pool_threads(r->pool) * (size_t)s->window.out[s->window.n - 1];
+    if (s->product)
+        return ox_columns_run(r, &s->shape, &s->columns, &s->act);
+    size_t n = (size_t)ox_pool_threads(r->pool) * (size_t)s->shape.window.out[s->shape.window.n - 1];
     struct conv_run c = { r, ox_scratch_array(r, n, sizeof(A)) };
     if (!c.acc)
         return OX_NO_MEMORY(r);
-    ox_parallel(r, r->out[0]->dim[0] * s->m, FN(channel), &c);
+    ox_parallel(r, r->out[0]->dim[0] * s->shape.m, FN(channel), &c);
     return OX_OK;
 }
 
 #else /* ---- once ---- */
-#include "kernels/activation.h"
-#include "kernels/window.h"
+#include "kernels/conv/columns.h"
 
 #include <math.h>
 #include <string.h>
 
 struct conv {
-    ox_window     window;
+    ox_conv_shape shape;
     ox_activation act;
-    int64_t       c, m, c_group, m_group;    /* channels, and those of one group */
-    int64_t       in_size, out_size, k_size; /* elements of one channel, of one filter plane */
-    int64_t       n_outer;                   /* kernel positions of all spatial dimensions but the last */
+    int64_t       n_outer; /* kernel positions of all spatial dimensions but the last */
+    bool          product; /* by columns.h */
+    ox_columns    columns;
 };
 struct conv_run {
     ox_run *r;
@@ -138,23 +140,27 @@ static ox_code prepare(ox_run *r)
     struct conv *s = r->state;
     const ox_tensor *x = r->in[0], *w = r->in[1];
     int64_t group = ox_attr_i64(r, "group");
-    OX_TRY(ox_window_init(r, &s->window, x, w->dim + 2));
-    s->c = x->dim[1];
-    s->m = w->dim[0];
-    s->c_group = w->dim[1];
-    s->m_group = s->m / group;
-    s->in_size = ox_numel(x, 2, x->rank);
-    s->k_size = ox_numel(w, 2, w->rank);
-    s->out_size = ox_numel(r->out[0], 2, x->rank);
-    s->n_outer = s->k_size / OX_MAX(s->window.kernel[s->window.n - 1], 1);
+    OX_TRY(ox_window_init(r, &s->shape.window, x, w->dim + 2));
+    s->shape.batch = x->dim[0];
+    s->shape.group = group;
+    s->shape.c = x->dim[1];
+    s->shape.m = w->dim[0];
+    s->shape.c_group = w->dim[1];
+    s->shape.m_group = s->shape.m / group;
+    s->shape.in_size = ox_numel(x, 2, x->rank);
+    s->shape.k_size = ox_numel(w, 2, w->rank);
+    s->shape.out_size = ox_numel(r->out[0], 2, x->rank);
+    s->n_outer = s->shape.k_size / OX_MAX(s->shape.window.kernel[s->shape.window.n - 1], 1);
     r->kernel = "general";
-    return ox_activation_read(r, &s->act);
+    OX_TRY(ox_activation_read(r, &s->act));
+    s->product = s->shape.m_group > 1 || s->shape.c_group > 1;
+    return s->product && ox_count(r->out[0]) ? ox_columns_prepare(r, &s->shape, &s->columns) : OX_OK;
 }
 
 static int64_t flops(const ox_run *r)
 {
     const struct conv *s = r->state;
-    return 2 * ox_count(r->out[0]) * s->c_group * s->k_size;
+    return 2 * ox_count(r->out[0]) * s->shape.c_group * s->shape.k_size;
 }
 
 /* The definition, output by output.  mag = sum |x||w| + |b|. */
@@ -164,16 +170,16 @@ static void oracle_channel(void *ctx, int64_t block, int worker)
 {
     const struct conv_oracle *c = ctx;
     const struct conv *s = c->s;
-    const ox_window *g = &s->window;
+    const ox_window *g = &s->shape.window;
     ox_oracle *o = c->o;
-    int64_t n = block / s->m, m = block % s->m, at[OX_MAX_RANK] = { 0 }, k[OX_MAX_RANK];
-    const double *x = o->in[0] + (n * s->c + m / s->m_group * s->c_group) * s->in_size;
-    const double *w = o->in[1] + m * s->c_group * s->k_size;
+    int64_t n = block / s->shape.m, m = block % s->shape.m, at[OX_MAX_RANK] = { 0 }, k[OX_MAX_RANK];
+    const double *x = o->in[0] + (n * s->shape.c + m / s->shape.m_group * s->shape.c_group) * s->shape.in_size;
+    const double *w = o->in[1] + m * s->shape.c_group * s->shape.k_size;
     (void)worker;
-    for (int64_t p = 0; p < s->out_size; p++) {
+    for (int64_t p = 0; p < s->shape.out_size; p++) {
         double sum = 0, mag = 0;
         memset(k, 0, sizeof(k));
-        for (int64_t q = 0; q < s->k_size; q++) {
+        for (int64_t q = 0; q < s->shape.k_size; q++) {
             int64_t offset = 0;
             bool inside = true;
             for (int d = 0; d < g->n; d++) {
@@ -181,8 +187,8 @@ static void oracle_channel(void *ctx, int64_t block, int worker)
                 inside = inside && i >= 0 && i < g->in[d];
                 offset = offset * g->in[d] + i;
             }
-            for (int64_t ch = 0; ch < s->c_group && inside; ch++) {
-                double v = x[ch * s->in_size + offset] * w[ch * s->k_size + q];
+            for (int64_t ch = 0; ch < s->shape.c_group && inside; ch++) {
+                double v = x[ch * s->shape.in_size + offset] * w[ch * s->shape.k_size + q];
                 sum += v;
                 mag += fabs(v);
             }
@@ -194,11 +200,11 @@ static void oracle_channel(void *ctx, int64_t block, int worker)
             mag += fabs(o->in[2][m]);
         }
         if (o->r->n_in > 3 && o->in[3]) {
-            sum += o->in[3][block * s->out_size + p];
-            mag += fabs(o->in[3][block * s->out_size + p]);
+            sum += o->in[3][block * s->shape.out_size + p];
+            mag += fabs(o->in[3][block * s->shape.out_size + p]);
         }
-        o->out[0][block * s->out_size + p] = ox_activate(&s->act, sum);
-        o->mag[0][block * s->out_size + p] = mag;
+        o->out[0][block * s->shape.out_size + p] = ox_activate(&s->act, sum);
+        o->mag[0][block * s->shape.out_size + p] = mag;
         for (int d = g->n - 1; d >= 0 && ++at[d] == g->out[d]; d--)
             at[d] = 0;
     }
@@ -207,7 +213,7 @@ static void oracle_channel(void *ctx, int64_t block, int worker)
 static ox_code oracle(ox_oracle *o)
 {
     struct conv_oracle c = { o, o->r->state };
-    ox_parallel(o->r, o->r->out[0]->dim[0] * c.s->m, oracle_channel, &c);
+    ox_parallel(o->r, o->r->out[0]->dim[0] * c.s->shape.m, oracle_channel, &c);
     return OX_OK;
 }
 
