@@ -145,7 +145,7 @@ static int load_references(job *j, references *r)
 
 static int judge(job *j, const references *r)
 {
-    onnxrun_tolerance tolerance = { j->a->rtol, j->a->atol };
+    onnxrun_tolerance tolerance = { j->a->rtol, j->a->atol, j->options.f64 };
     verdict *v = calloc((size_t)r->n + 1, sizeof *v);
     int status = v ? 0 : complain("out of memory");
     for (int i = 0; i < r->n && status == 0; i++) {

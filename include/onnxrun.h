@@ -328,6 +328,8 @@ OX_API int64_t onnxrun_clock_ns(void);
  * 8- and 4-bit floats one step, c64 and c128 as f32 and f64 (of the modulus). */
 typedef struct onnxrun_tolerance {
     double rtol, atol;
+    int    wider; /* not 0: an f64 actual may stand for a narrower float (--precision f64); the
+                     expected values are widened and their type's defaults hold */
 } onnxrun_tolerance;
 
 typedef struct onnxrun_worst {

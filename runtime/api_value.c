@@ -338,7 +338,8 @@ onnxrun_code onnxrun_compare(const onnxrun_value *actual, const onnxrun_value *e
 {
     ox_error     e = { 0 };
     ox_diff      d;
-    ox_tolerance t = { tolerance ? tolerance->rtol : -1, tolerance ? tolerance->atol : -1, false };
+    ox_tolerance t = { tolerance ? tolerance->rtol : -1, tolerance ? tolerance->atol : -1, false,
+                       tolerance && tolerance->wider };
     ox_compare(ox_api_value(actual), ox_api_value(expected), t, &d);
     *out = (onnxrun_comparison){ .equal = d.equal, .rtol = d.rtol, .atol = d.atol, .exact = d.exact,
                                  .numeric = d.numeric, .elements = d.elements,

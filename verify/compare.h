@@ -11,6 +11,8 @@
 typedef struct ox_tolerance {
     double rtol, atol; /* negative: the default of the element type */
     bool   suite;      /* the ONNX suite's exception: rtol is at least 2^-6 for bf16 */
+    bool   wider;      /* --precision f64: an f64 result against a narrower float reference, by the
+                          defaults of the reference's type */
 } ox_tolerance;
 
 /* The command line's defaults: f64 1e-9/1e-12, f32 1e-4/1e-5, f16 1e-2/1e-3, bf16 5e-2/1e-2
