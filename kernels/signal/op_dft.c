@@ -44,7 +44,7 @@ static ox_code read_dft(ox_run *r, dft *d, bool *known)
 
 static ox_code infer_dft(ox_run *r)
 {
-    dft d;
+    dft d = { 0 };
     bool known;
     int64_t dim[OX_MAX_RANK];
     OX_TRY(read_dft(r, &d, &known));
@@ -75,7 +75,7 @@ static void read_line(const dft *d, double *line, const double *x, int64_t step)
 
 static ox_code run_dft(ox_run *r)
 {
-    dft d;
+    dft d = { 0 };
     bool known;
     int64_t count;
     OX_TRY(read_dft(r, &d, &known));
@@ -127,7 +127,7 @@ static ox_code read_stft(ox_run *r, stft *s, bool *known)
 
 static ox_code infer_stft(ox_run *r)
 {
-    stft s;
+    stft s = { 0 };
     bool known;
     OX_TRY(read_stft(r, &s, &known));
     if (known)
@@ -137,7 +137,7 @@ static ox_code infer_stft(ox_run *r)
 
 static ox_code run_stft(ox_run *r)
 {
-    stft s;
+    stft s = { 0 };
     bool known;
     int64_t count, n_window, parts = r->in[0]->dim[2], length = r->in[0]->dim[1];
     OX_TRY(read_stft(r, &s, &known));
