@@ -3,6 +3,7 @@
 #include "kernels/cast/text.h"
 #include "runtime/op.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { BLOCK = 1 << 14, STEP = 512 };
@@ -72,6 +73,12 @@ static void to_odd(float *to, const void *from, ox_dtype t, size_t n)
     }
 }
 
+static bool is_special(const cast *c)
+{
+    return c->from != c->to && ((is_f8(c->to) && !c->saturate) ||
+                                (c->to == OX_F8E8M0 && (!c->saturate || c->round != OX_ROUND_UP)));
+}
+
 static void special_block(const cast *c, const char *x, uint8_t *y, size_t n)
 {
     float f[STEP];
@@ -92,8 +99,7 @@ static void run_block(void *ctx, int64_t block, int worker)
     const char *from = (const char *)x->data + at * ox_dtype_size(c->from);
     char *to = (char *)y->data + at * ox_dtype_size(c->to);
     (void)worker;
-    if (c->from != c->to && ((is_f8(c->to) && !c->saturate) ||
-                             (c->to == OX_F8E8M0 && (!c->saturate || c->round != OX_ROUND_UP))))
+    if (is_special(c))
         special_block(c, from, (uint8_t *)to, n);
     else
         ox_convert(to, c->to, from, c->from, n);
@@ -117,16 +123,24 @@ static ox_code to_strings(ox_run *r, const cast *c)
     return OX_OK;
 }
 
+/* What ox_cast_from_text needs for the longest of input 0's strings. */
+static ox_code reading_room(ox_run *r, char **room)
+{
+    const ox_str *x = r->in[0]->data;
+    size_t longest = 0;
+    for (int64_t i = 0; i < ox_count(r->in[0]); i++)
+        longest = OX_MAX(longest, x[i].n);
+    if (!ox_add_size(&longest, longest, OX_CAST_TEXT) || !(*room = ox_scratch(r, longest)))
+        return OX_NO_MEMORY(r);
+    return OX_OK;
+}
+
 static ox_code from_strings(ox_run *r, const cast *c)
 {
     const ox_str *x = r->in[0]->data;
-    char *y = r->out[0]->data, *room;
+    char *y = r->out[0]->data, *room = NULL;
     int64_t n = ox_count(r->in[0]);
-    size_t longest = 0;
-    for (int64_t i = 0; i < n; i++)
-        longest = OX_MAX(longest, x[i].n);
-    if (!ox_add_size(&longest, longest, OX_CAST_TEXT) || !(room = ox_scratch(r, longest)))
-        return OX_NO_MEMORY(r);
+    OX_TRY(reading_room(r, &room));
     for (int64_t i = 0; i < n; i++, y += ox_dtype_size(c->to))
         if (!ox_cast_from_text(y, c->to, x[i], room))
             return OX_FAIL(r->err, OX_E_VALUE, "element %lld, \"%.*s\", is no number", (long long)i,
@@ -152,7 +166,42 @@ static ox_code run(ox_run *r)
     return OX_OK;
 }
 
-OX_OP(Cast, 1) .infer = infer_cast, .run_any = run, .key = OX_KEY_NONE, .error = { ERR_EXACT, 0 },
-    .flags = OX_SYMBOLIC OX_END;
-OX_OP(CastLike, 15) .infer = ox_infer_like, .run_any = run, .key = OX_KEY_NONE, .error = { ERR_EXACT, 0 },
-    .flags = OX_SYMBOLIC OX_END;
+/* Float outputs are the value itself, rounded; where that is out of range or no number, what the
+ * attributes make of it.  f8e8m0 does not round to nearest, so only its conversion says what is right. */
+static double truth(const cast *c, double x)
+{
+    uint64_t code = 0;
+    if (c->to != OX_F8E8M0 && fabs(x) <= ox_dtype_huge(c->to))
+        return x;
+    if (is_special(c))
+        special_block(c, (const char *)&x, (uint8_t *)&code, 1);
+    else
+        ox_from_f64(&code, &x, c->to, 1);
+    ox_to_f64(&x, &code, c->to, 1);
+    return x;
+}
+static ox_code oracle(ox_oracle *o)
+{
+    ox_run r = *o->r;
+    const ox_str *text = r.in[0]->dtype == OX_STR ? r.in[0]->data : NULL;
+    char *room = NULL;
+    cast c;
+    if (!o->out[0])
+        return OX_OK;
+    OX_TRY(read_attributes(&r, &c));
+    if (text)
+        OX_TRY(reading_room(&r, &room));
+    c.from = OX_F64;
+    for (int64_t i = 0; i < ox_count(r.in[0]); i++) {
+        double x = text ? 0 : o->in[0][i];
+        if (text && !ox_cast_from_text(&x, OX_F64, text[i], room))
+            return OX_FAIL(r.err, OX_E_VALUE, "element %lld is no number", (long long)i);
+        o->out[0][i] = truth(&c, x);
+    }
+    return OX_OK;
+}
+
+OX_OP(Cast, 1) .infer = infer_cast, .run_any = run, .key = OX_KEY_NONE, .oracle = oracle,
+    .error = { ERR_ULP, 0.5 }, .flags = OX_SYMBOLIC OX_END;
+OX_OP(CastLike, 15) .infer = ox_infer_like, .run_any = run, .key = OX_KEY_NONE, .oracle = oracle,
+    .error = { ERR_ULP, 0.5 }, .flags = OX_SYMBOLIC OX_END;
