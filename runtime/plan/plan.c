@@ -283,6 +283,14 @@ static void place_outputs(ox_plan *p, ox_step *t, int at)
     }
 }
 
+/* A view made at run time still needs the memory of its input, planned or itself such a view. */
+static void place_dynamic_view(ox_plan *p, const ox_node *n)
+{
+    int from = n->n_in ? n->in[0] : -1, to = n->n_out ? n->out[0] : -1;
+    if (from >= 0 && to >= 0 && (p->slot[from].place == OX_PLACE_SLAB || p->slot[from].root != from))
+        p->slot[to].root = p->slot[from].root;
+}
+
 static bool has_strings(const ox_step *t)
 {
     for (int i = 0; i < t->run.n_out; i++)
@@ -302,6 +310,8 @@ static ox_code place_step(ox_plan *p, int k, ox_error *err)
     t->is_view = (op->flags & OX_VIEW) && t->run.n_in > 0 && t->in[0] && t->out[0];
     for (int i = 0; i < t->run.n_in && t->is_static; i++)
         t->is_static = !t->vin[i] || p->slot[t->frame.node->in[i]].place != OX_PLACE_NONE;
+    if (!t->is_static && (op->flags & OX_VIEW))
+        place_dynamic_view(p, t->frame.node);
     if (!t->is_static)
         return OX_OK;
     int64_t n;
