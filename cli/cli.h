@@ -115,6 +115,8 @@ int  start_job(job *j, const char *const *names, int n_names);
 int  run_job(job *j);
 void close_job(job *j); /* after any failure too */
 bool is_bundle(const char *file); /* an .npz or a folder */
+/* path becomes FOLDER/STEM_<j>.pb of an ONNX test case; whether that exists. */
+bool case_file(char *path, size_t n, const char *folder, const char *stem, int j);
 /* NAME=FILE in two; false also where a file of just that spelling exists. */
 bool split_name(const char *text, char *name, size_t n_name, const char **file);
 

@@ -72,37 +72,49 @@ static onnxrun_bundle *load(job *j, references *r, const char *file, const onnxr
     return b;
 }
 
-/* output_<j> of an ONNX test case, or the file name made of an output's name. */
+/* The output that a file of a folder belongs to: its name, or the file name made of its name. */
 static const char *name_in_model(const job *j, const char *stem)
 {
+    char file[256];
     if (find_output(j, stem))
         return stem;
     for (int i = 0; i < j->info.n_output; i++) {
-        const char *name = onnxrun_model_output(j->model, i)->name, *s = stem;
-        char number[32];
-        snprintf(number, sizeof number, "output_%d", i);
-        if (strcmp(stem, number) == 0)
+        const char *name = onnxrun_model_output(j->model, i)->name;
+        if (onnxrun_file_name(name, file, sizeof file) && strcmp(file, stem) == 0)
             return name;
-        for (; *name && *s; name++) {
-            if (((unsigned char)*name & 0xc0) == 0x80)
-                continue;
-            if (*s++ !=
-                (strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-", *name)
-                     ? *name
-                     : '_'))
-                break;
-        }
-        if (!*name && !*s)
-            return onnxrun_model_output(j->model, i)->name;
     }
     return stem;
+}
+
+static int add_by_position(job *j, references *r, const char *file)
+{
+    if (r->n >= j->info.n_output)
+        return complain("%s: it has %d output%s, %s is one reference too many", j->path,
+                        j->info.n_output, j->info.n_output == 1 ? "" : "s", clean(file));
+    const onnxrun_info *info = onnxrun_model_output(j->model, r->n);
+    r->by_position = true;
+    onnxrun_bundle *b = load(j, r, file, info);
+    return b ? add_pair(r, info->name, onnxrun_bundle_value(b, 0)) : STATUS_BAD;
+}
+
+/* A test_data_set folder, or what --format test-case makes. */
+static int add_case(job *j, references *r, const char *folder)
+{
+    char path[4096];
+    int  status = 0;
+    for (int i = 0; status == 0 && case_file(path, sizeof path, folder, "output", i); i++)
+        status = add_by_position(j, r, path);
+    return status;
 }
 
 static int add_reference(job *j, references *r, const char *text)
 {
     char name[512];
     const char *file;
+    char path[4096];
     onnxrun_bundle *b;
+    if (case_file(path, sizeof path, text, "output", 0))
+        return add_case(j, r, text);
     if (split_name(text, name, sizeof name, &file)) {
         if (!(b = load(j, r, file, find_output(j, name))))
             return STATUS_BAD;
@@ -120,14 +132,7 @@ static int add_reference(job *j, references *r, const char *text)
                               onnxrun_bundle_value(b, i));
         return status;
     }
-    if (r->n >= j->info.n_output)
-        return complain("%s: it has %d output%s, %s is one reference too many", j->path,
-                        j->info.n_output, j->info.n_output == 1 ? "" : "s", clean(text));
-    const onnxrun_info *info = onnxrun_model_output(j->model, r->n);
-    r->by_position = true;
-    if (!(b = load(j, r, text, info)))
-        return STATUS_BAD;
-    return add_pair(r, info->name, onnxrun_bundle_value(b, 0));
+    return add_by_position(j, r, text);
 }
 
 static int load_references(job *j, references *r)

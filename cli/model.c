@@ -119,13 +119,23 @@ static int load_one(job *j, int i, const char *file)
     return accept(j, i, v);
 }
 
-static int index_of_case(const char *name)
+bool case_file(char *path, size_t n, const char *folder, const char *stem, int j)
 {
-    char *end;
-    if (strncmp(name, "input_", 6) != 0)
-        return -1;
-    long i = strtol(name + 6, &end, 10);
-    return *end || end == name + 6 || i < 0 || i > 1 << 20 ? -1 : (int)i;
+    struct stat st;
+    return snprintf(path, n, "%s/%s_%d.pb", folder, stem, j) < (int)n && stat(path, &st) == 0;
+}
+
+/* A test_data_set folder: its outputs are none of our business here. */
+static int load_case(job *j, const char *folder)
+{
+    char path[4096];
+    int  status = 0;
+    for (int i = 0; status == 0 && case_file(path, sizeof path, folder, "input", i); i++)
+        status = i < j->info.n_input
+                     ? load_one(j, i, path)
+                     : complain("%s: it takes %d inputs, %s is one too many", j->path,
+                                j->info.n_input, clean(path));
+    return status;
 }
 
 /* All arrays of an .npz, or all files of a folder, by name. */
@@ -133,7 +143,12 @@ static int load_bundle(job *j, const char *file)
 {
     const onnxrun_info **infos = calloc((size_t)j->n_in + 1, sizeof *infos);
     onnxrun_bundle *b = NULL;
+    char path[4096];
     int status = 0;
+    if (case_file(path, sizeof path, file, "input", 0)) {
+        free(infos);
+        return load_case(j, file);
+    }
     if (!infos)
         return complain("out of memory");
     for (int i = 0; i < j->n_in; i++)
@@ -142,10 +157,8 @@ static int load_bundle(job *j, const char *file)
         status = complain_of(j->path, &j->err);
     for (size_t k = 0; status == 0 && k < onnxrun_bundle_count(b); k++) {
         const char *name = onnxrun_bundle_name(b, k);
-        int i = find_input(j, name), position = index_of_case(name);
+        int i = find_input(j, name);
         onnxrun_value *v;
-        if (i < 0 && position >= 0 && position < j->info.n_input)
-            i = position;
         if (i < 0)
             status = complain("%s: %s: there is no input \"%s\"", j->path, file, clean(name));
         else if (onnxrun_value_copy(onnxrun_bundle_value(b, k), &v, &j->err))

@@ -239,6 +239,10 @@ OX_API const char  *onnxrun_bundle_name(const onnxrun_bundle *b, size_t i);
 OX_API const onnxrun_value *onnxrun_bundle_value(const onnxrun_bundle *b, size_t i);
 OX_API void         onnxrun_bundle_destroy(onnxrun_bundle *b);
 
+/* The name that a value's file gets: all but letters, digits, '.', '_' and '-' become '_'.  false: too
+ * long. */
+OX_API bool onnxrun_file_name(const char *name, char *to, size_t n_to);
+
 typedef enum onnxrun_format {
     ONNXRUN_BY_NAME,   /* by the path: a folder or PATH/ (one .npy a value), .npz, .npy, .pb */
     ONNXRUN_TEST_CASE, /* a folder: output_<j>.pb, the layout of ONNX's test data */

@@ -286,6 +286,11 @@ void onnxrun_bundle_destroy(onnxrun_bundle *b)
     free(b);
 }
 
+bool onnxrun_file_name(const char *name, char *to, size_t n_to)
+{
+    return ox_out_sanitise(to, n_to, name, "");
+}
+
 onnxrun_code onnxrun_output_open(const char *path, onnxrun_format format, onnxrun_output **out,
                                  onnxrun_error *err)
 {
