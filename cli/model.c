@@ -145,7 +145,8 @@ static int load_bundle(job *j, const char *file)
     onnxrun_bundle *b = NULL;
     char path[4096];
     int status = 0;
-    if (case_file(path, sizeof path, file, "input", 0)) {
+    if (case_file(path, sizeof path, file, "input", 0) ||
+        case_file(path, sizeof path, file, "output", 0)) {
         free(infos);
         return load_case(j, file);
     }
