@@ -2,9 +2,9 @@
  * every instruction-set level with one algorithm.
  *
  * Except for exp they compute in double and round once, at the end.  That is as fast as float with the
- * compensations that one ULP would need (measured), keeps subnormals, overflow and most special values
- * right by itself, and leaves errors barely above half an ULP; docs/accuracy.md has the maximum over
- * all 2^32 arguments. */
+ * compensations that one ULP would need (measured; AVX-512 has better ways: avx512.h), keeps
+ * subnormals, overflow and most special values right by itself, and leaves errors barely above half an
+ * ULP; docs/accuracy.md has the maximum over all 2^32 arguments. */
 #ifndef OX_MATH_MATH_H
 #define OX_MATH_MATH_H
 

@@ -1,10 +1,15 @@
 #!/usr/bin/env python3
-"""Makes the numbers in kernels/math: minimax polynomials, and 2/pi in pieces (two_over_pi.h).
+"""Makes the numbers in kernels/math: minimax polynomials, tables of polynomials (tables.h), and
+2/pi in pieces (two_over_pi.h).
 Needs mpmath; the build never runs it.  Prints each polynomial's error and its coefficients, highest
 power first, as the OX_POLY macros take them.
 
 Weighted Remez exchange in 60 digits.  Coefficients of float polynomials are rounded one at a time and
 the remaining ones fitted again, so that rounding errors compensate."""
+import re
+import struct
+import textwrap
+
 import mpmath as m
 from mpmath import lu_solve, matrix, mp, mpf
 
@@ -76,6 +81,97 @@ def fit(name, f, a, b, powers, w, bits=53, fixed=()):
         print(f"    {float(c).hex()}{'f' if bits < 53 else ''},  x^{p}")
 
 
+def as_float(x):
+    return mpf(struct.unpack("<f", struct.pack("<f", float(x)))[0])
+
+
+def float_of(bits):
+    return mpf(struct.unpack("<f", struct.pack("<I", bits))[0])
+
+
+def bits_of(x):
+    return struct.unpack("<I", struct.pack("<f", float(x)))[0]
+
+
+def least_squares(f, w, a, b, n):
+    """n float coefficients of f on [a, b]; at Chebyshev nodes, where that is nearly minimax"""
+    x = [(a + b) / 2 - (b - a) / 2 * m.cos(m.pi * (2 * k + 1) / (40 * n)) for k in range(20 * n)]
+    y, weight, scale, found = [f(v) for v in x], [w(v) for v in x], max(abs(a), abs(b)), []
+    for i in range(n):
+        A = matrix(len(x), n - i)
+        for k, v in enumerate(x):
+            for p in range(i, n):
+                A[k, p - i] = weight[k] * (v / scale) ** p
+        c = m.qr_solve(A, matrix([weight[k] * y[k] for k in range(len(x))]))[0]
+        found.append(as_float(c[0] / scale**i))
+        y = [y[k] - found[i] * v**i for k, v in enumerate(x)]
+    return found
+
+
+def center(f, low, high):
+    """A float near the middle where f is very nearly a float: the constant term then has no error."""
+    start = bits_of((low + high) / 2)
+    with mp.workdps(25):
+        def distance(x):
+            return abs(as_float(f(x)) / f(x) - 1)
+        x = min((float_of(start + 3 * k) for k in range(-1500, 1500)), key=distance)
+        return x, as_float(f(x))
+
+
+def segments(name, what, f, limit, head, slope=0):
+    """A table for avx512.h: f(a) = c0 + d (c1 + ... d (c5)), d = a - middle, for each quarter of an
+    octave from 1/8 to limit; entry 15 is for [0, 1/8], where f = slope a + head + ...  An entry's
+    index is bits 21 to 25 of a, so the exponent's low bits and the mantissa's first two."""
+    columns, worst = [[mpf(0)] * 7 for _ in range(32)], mpf(0)
+    given = sum(1 for _ in head)
+
+    def rest(x):
+        with mp.workdps(120):
+            return (f(x) - slope * x - sum(v * x**p for p, v in enumerate(head))) / x**given
+    tail = least_squares(rest, lambda x: x**given / f(x), mpf(0), mpf("0.125"), 6 - given)
+    columns[15] = [mpf(0)] + (head + tail)
+    quarter = 124 * 4
+    while float_of(quarter << 21) < limit:
+        low, high = float_of(quarter << 21), min(float_of((quarter + 1) << 21), limit)
+        middle, c0 = center(f, low, high)
+        c = [c0] + least_squares(lambda d: (f(middle + d) - c0) / d,
+                                 lambda d: abs(d) / f(middle + d), low - middle, high - middle, 5)
+        columns[quarter & 31] = [middle] + c
+        for k in range(101):
+            d = low - middle + (high - low) * k / 100
+            y = f(middle + d)
+            worst = max(worst, abs(sum(v * d**p for p, v in enumerate(c)) / y - 1))
+        quarter += 1
+    print(f"/* {what}: 2^{float(m.log(worst, 2)):.1f} */")
+    print(f"static const float {name}[7][32] = {{")
+    for r in range(7):
+        print_row([c[r] for c in columns])
+    print("};")
+
+
+def print_row(values):
+    words = [re.sub(r"\.?0*p", "p", float(v).hex()) + "f" if v else "0" for v in values]
+    print(textwrap.fill("{ " + ", ".join(words) + " },", 100, initial_indent="    ",
+                        subsequent_indent="      "))
+
+
+def tables():
+    print("tables.h:")
+    two_to = [mpf(2) ** (mpf(j) / 16) for j in range(16)]
+    print("/* 2^(j / 16), and what rounding it to float lost */\nstatic const float ox_exp2_table[2][16] = {")
+    print_row([as_float(v) for v in two_to])
+    print_row([as_float(v - as_float(v)) for v in two_to])
+    print("};")
+    # where a < 1/8, avx512.h adds a times the slope at 0 itself: c1 is what rounding the slope lost
+    segments("ox_tanh_table", "tanh a", m.tanh, mpf("9.02"), [mpf(0), mpf(0)], 1)
+    slope = 2 / m.sqrt(m.pi)
+    segments("ox_erf_table", "erf a", m.erf, mpf("3.93"), [mpf(0), slope - as_float(slope)],
+             as_float(slope))
+    segments("ox_gelu_table", "a exp(a^2 / 2) erfc(a / sqrt 2) / 2",
+             lambda a: a * m.exp(a * a / 2) * m.erfc(a / m.sqrt(2)) / 2, mpf("14.6"),
+             [mpf(0), mpf("0.5")])
+
+
 def two_over_pi():
     """2^(e - 150) 2/pi modulo 4 for biased float exponents e from 147 on, in three doubles: multiples
     of 2^-27, then of 2^-56, then the rest; the first two times a 24-bit number are exact."""
@@ -118,6 +214,7 @@ def main():
     asin = lambda z: m.asin(root(z)) / root(z)
     fit("asin(x) / x", asin, 0, "0.25", range(8), lambda z: 1 / asin(z))
     two_over_pi()
+    tables()
 
 
 if __name__ == "__main__":
