@@ -15,12 +15,12 @@ typedef void ox_uk_loop2(size_t n, const void *x, int sx, const void *y, int sy,
                          const void *params);
 
 typedef enum ox_loop1_kind {
-#define L1(name, expr, exact) OX_LOOP1_##name,
+#define L1(name, ulp, expr, exact) OX_LOOP1_##name,
 #include "kernels/elementwise/loops1.def"
     OX_N_LOOP1
 } ox_loop1_kind;
 typedef enum ox_loop2_kind {
-#define L2(name, expr, exact) OX_LOOP2_##name,
+#define L2(name, ulp, expr, exact) OX_LOOP2_##name,
 #include "kernels/elementwise/loops2.def"
     OX_N_LOOP2
 } ox_loop2_kind;

@@ -8,7 +8,7 @@ static inline float clip(float x, const float *p) { return x < p[0] ? p[0] : x >
 static inline float leaky(float x, const float *p) { return x < 0 ? x * p[0] : x; }
 static inline double gate(double x) { return x < 0 ? 0 : x > 1 ? 1 : x; }
 
-#define L1(name, expr, exact)                                                                      \
+#define L1(name, ulp, expr, exact)                                                                      \
     void OX_UK(name##_f32)(size_t n, const void *from, void *to, const void *params)               \
     {                                                                                              \
         const float *in = from, none[2] = { 0 }, *given = params ? params : none;                  \
@@ -29,7 +29,7 @@ static inline double gate(double x) { return x < 0 ? 0 : x > 1 ? 1 : x; }
         float a = x[i], b = y[j];                                                                  \
         z[k] = expr;                                                                               \
     }
-#define L2(name, expr, exact)                                                                      \
+#define L2(name, ulp, expr, exact)                                                                      \
     void OX_UK(name##_f32)(size_t n, const void *vx, int sx, const void *vy, int sy, void *vz,     \
                            const void *params)                                                     \
     {                                                                                              \

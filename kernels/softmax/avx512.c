@@ -1,5 +1,5 @@
-/* Softmax for AVX-512: exp from a table in registers, masked tails.  Sums are in double, like those of
- * scalar.c; quotients are products with an inverse in two floats, rounded once. */
+/* Softmax for AVX-512: exp from a table in registers, masked tails.  Sums are in double; quotients are
+ * products with an inverse in two floats, rounded once. */
 #include "kernels/math/avx512.h"
 #include "kernels/softmax/softmax.h"
 #include <math.h>
@@ -39,9 +39,8 @@ static inline sum512 add(sum512 s, __m512 e)
 }
 static inline double total(sum512 s) { return _mm512_reduce_add_pd(_mm512_add_pd(s.low, s.high)); }
 
-/* Adds e^(x - shift), and stores it if y is given.  Softmax never exceeds e^0: nothing to limit. */
-static inline sum512 exp_step(sum512 s, __mmask16 mask, const float *x, __m512 shift, float *y,
-                              bool below_0)
+/* e^(x - shift), stored if y is given.  Softmax never exceeds e^0: nothing to limit there. */
+static inline __m512 exp_step(__mmask16 mask, const float *x, __m512 shift, float *y, bool below_0)
 {
     __m512 d = _mm512_sub_ps(_mm512_maskz_loadu_ps(mask, x), shift);
     if (!below_0)
@@ -50,16 +49,23 @@ static inline sum512 exp_step(sum512 s, __mmask16 mask, const float *x, __m512 s
     __m512 e = _mm512_maskz_scalef_ps(mask, _mm512_add_ps(parts.t, parts.m), parts.k);
     if (y)
         _mm512_mask_storeu_ps(y, mask, e);
-    return add(s, e);
+    return e;
 }
+/* Two vectors meet in float before they go to double: one more rounding, a tenth faster. */
 static inline double exp_sum(size_t n, const float *x, float shift, float *y, bool below_0)
 {
     sum512 s = { _mm512_setzero_pd(), _mm512_setzero_pd() };
+    const __m512 c = OX_C(shift);
     size_t i = 0;
-    for (; n - i >= 16; i += 16)
-        s = exp_step(s, WHOLE, x + i, OX_C(shift), y ? y + i : NULL, below_0);
-    if (i < n)
-        s = exp_step(s, ox_rest512(n - i), x + i, OX_C(shift), y ? y + i : NULL, below_0);
+    for (; n - i >= 32; i += 32) {
+        __m512 e = exp_step(WHOLE, x + i, c, y ? y + i : NULL, below_0);
+        s = add(s, _mm512_add_ps(
+                       e, exp_step(WHOLE, x + i + 16, c, y ? y + i + 16 : NULL, below_0)));
+    }
+    for (; i < n; i += 16) {
+        __mmask16 mask = n - i < 16 ? ox_rest512(n - i) : WHOLE;
+        s = add(s, exp_step(mask, x + i, c, y ? y + i : NULL, below_0));
+    }
     return total(s);
 }
 double uk_exp_sum_f32_avx512_table(size_t n, const float *x, float shift, float *y)
@@ -111,7 +117,7 @@ static inline sum512 exp_sum_cols(size_t n, __mmask16 mask, const float *x, floa
     for (size_t i = 0; i < n; i++)
         *max = max_step(*max, mask, x + i * ld);
     for (size_t i = 0; i < n; i++)
-        s = exp_step(s, mask, x + i * ld, *max, y ? y + i * ld : NULL, true);
+        s = add(s, exp_step(mask, x + i * ld, *max, y ? y + i * ld : NULL, true));
     return s;
 }
 /* Two doubles a lane as two floats */

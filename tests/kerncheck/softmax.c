@@ -129,7 +129,7 @@ static void check_ox_uk_exp_sum(kc *k, kc_any_fn *fn, const char *member)
             sum += y[i];
             kc_near(k, y[i], exp((double)(x[i] - shift)), 0.8, 0);
         }
-        kc_compare(k, got, sum, sum * 0x1p-52 * (double)n, 0, true);
+        kc_compare(k, got, sum, sum * 0x1p-24, 0, true); /* a level may add pairs in float */
         kc_release(k);
     }
 }
