@@ -107,6 +107,10 @@ cli: $(B)/onnxrun ## command-line tests
 	tests/cli/run.sh $(B)/onnxrun
 check: $(B)/unit $(if $(KCHECK),$(B)/kerncheck) $(B)/onnxrun ## all tests; ONNXRUN_ISA=scalar caps the kernels
 	@tests/run_all.sh $(B)
+conformance: $(B)/onnxrun ## all 4,565 ONNX cases, fetched once; T='--optimize 0' passes options on
+	tests/conformance/run.sh $(B)/onnxrun all $(T)
+models: $(B)/onnxrun ## whole networks against their frameworks
+	tests/models/run.sh $(B)/onnxrun
 asan: ## all tests under AddressSanitizer
 	@$(MAKE) check OPT='-O1 -g -fno-omit-frame-pointer' SAN='-fsanitize=address'
 ubsan: ## all tests under UndefinedBehaviorSanitizer
@@ -131,5 +135,5 @@ uninstall:
 	  $(I)/include/onnxrun.h $(I)/share/man/man1/onnxrun.1 $(I)/lib/pkgconfig/onnxrun.pc
 
 clean: ; rm -rf build
-.PHONY: all help unit fuzz kerncheck accuracy accuracy-quick lint cli check asan ubsan tsan install uninstall clean FORCE
+.PHONY: all help unit fuzz kerncheck accuracy accuracy-quick lint cli check conformance models asan ubsan tsan install uninstall clean FORCE
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

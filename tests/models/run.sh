@@ -1,0 +1,72 @@
+#!/bin/sh
+# Whole networks against what their frameworks computed:  run.sh PROGRAM
+# The project's own super-resolution exports, and, where a folder ../shared/models lies beside the project,
+# the published ones and networks from ten exporters.  Every thread count must give the same bits.
+cd "$(dirname "$0")/../.." || exit 2
+program=$1
+passed=0 failed=0 skipped=0
+work=$(mktemp -d) || exit 2
+trap 'rm -rf "$work"' EXIT
+
+# try NAME COMMAND ...: the command must succeed
+try()
+{
+    name=$1
+    shift
+    if "$@" > "$work/log" 2>&1; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "$name: failed"
+        head -5 "$work/log"
+    fi
+}
+
+levels=$("$program" --version --verbose 2>/dev/null | sed -n 's/^levels: //p')
+[ -n "$levels" ] || levels="scalar"
+own=models/super_resolution
+super_resolution()
+{
+    folder=$1
+    for model in "$folder"/*.onnx; do
+        for isa in $levels; do
+            for threads in 1 2; do
+                for optimize in 0 2; do
+                    try "$model -t $threads --optimize $optimize --isa $isa" "$program" check "$model" \
+                        "$folder/input.npy" --expect "$folder/torch_out.npy" --rtol 0 --atol 1e-5 \
+                        -t $threads --optimize $optimize --isa "$isa"
+                done
+            done
+        done
+        try "$model --precision f64" "$program" check "$model" "$folder/input.npy" --expect \
+            "$folder/torch_out.npy" --rtol 0 --atol 5e-6 --precision f64
+    done
+    for threads in 1 2 3 8; do
+        "$program" "$folder/dynamo_opset18.onnx" "$folder/input.npy" -o "$work/$threads.npy" -t $threads >/dev/null
+        try "$folder: bits with $threads threads" cmp "$work/1.npy" "$work/$threads.npy"
+    done
+}
+super_resolution $own
+
+shared=../shared/models
+if [ -d $shared ]; then
+    super_resolution $shared/super_resolution
+    for folder in "$shared"/*/; do
+        [ -e "$folder/model.onnx" ] || continue
+        set -- "$program" check "$folder/model.onnx" "$folder"/input_*.npy
+        for output in "$folder"/output_*.npy; do
+            set -- "$@" --expect "$output"
+        done
+        case $folder in # quantised: an optimised run may be a step away (see their README)
+        *_qdq*) set -- "$@" --rtol 0 --atol 1e-3 --optimize 0 ;;
+        *) set -- "$@" --rtol 1e-3 --atol 1e-4 ;;
+        esac
+        try "$folder" "$@"
+    done
+else
+    skipped=1
+    echo "skipped: the published models (no ../shared/models)"
+fi
+echo "$skipped skipped"
+echo "$passed passed, $failed failed"
+[ $failed -eq 0 ]
