@@ -22,9 +22,11 @@ try()
     fi
 }
 
-levels=$("$program" --version --verbose 2>/dev/null | sed -n 's/^levels: //p')
-[ -n "$levels" ] || levels="scalar"
 own=models/super_resolution
+levels=  # those this CPU has
+for isa in scalar sse42 avx2 avx512 avx512vnni avx512bf16 neon dotprod; do
+    "$program" $own/torchscript_opset13.onnx $own/input.npy --isa $isa >/dev/null 2>&1 && levels="$levels $isa"
+done
 super_resolution()
 {
     folder=$1
