@@ -133,7 +133,7 @@ static size_t collect(const onnxrun_node_profile *p, size_t n, row *rows, row *o
     size_t n_op = 0, k;
     for (size_t i = 0; i < n; i++) {
         rows[i] =
-            (row){p[i].node, p[i].kernel, p[i].op, p[i].ns, p[i].calls, p[i].flops, p[i].bytes};
+            (row){ p[i].node, p[i].kernel, p[i].op, p[i].ns, p[i].calls, p[i].flops, p[i].bytes };
         for (k = 0; k < n_op && strcmp(ops[k].name, p[i].op) != 0;)
             k++;
         if (k == n_op)

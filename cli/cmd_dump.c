@@ -11,6 +11,10 @@ static int dump(job *j, const args *a, args *filled)
         strcmp(stage, "opt") != 0)
         return complain("--stage %s: load, infer, opt or plan is wanted", clean(stage));
     int status = open_job(j, a, a->positional.v[0]);
+    if (status == 0 && strcmp(stage, "load") == 0) {
+        onnxrun_model_dump(j->model, stdout);
+        return STATUS_OK;
+    }
     filled->random = true; /* inputs without a file only lend their shapes */
     j->a = filled;
     if (status == 0 && (plan || files.n > 0))

@@ -43,7 +43,7 @@ static int check(const args *a, const char *name)
         json_open(&o, "missing", '[');
     }
     for (size_t i = 0; onnxrun_op_at(i, &r); i++) {
-        if (!wanted(&r, name))
+        if (!wanted(&r, name) || (r.removed && !r.supported))
             continue;
         for (int t = 0; t < ONNXRUN_N_DTYPES; t++) { /* 0 stands for what is no tensor */
             bool allowed = t ? r.types >> t & 1 : r.other,

@@ -8,64 +8,65 @@
 enum { ANY = 1 << 20 };
 
 const command commands[] = {
-    {"run", "MODEL [INPUT ...]",
-     "Runs the model once and prints one line per output: name, type and shape, smallest, mean "
-     "and\n"
-     "largest value, how many NaN and infinities.",
-     "  onnxrun model.onnx input.npy -o out.npy\n"
-     "  onnxrun model.onnx image=x.npy ids=y.npy -o outputs/\n"
-     "  onnxrun model.onnx --random 1 --dim batch=4 --outputs all -o values.npz",
-     RUN, cmd_run, 1, ANY},
-    {"check", "MODEL [INPUT ...] --expect REF ...",
-     "Runs the model and compares its outputs with references: a verdict per output.\n"
-     "Equal: |actual - expected| <= atol + rtol * |expected|, NaN equals NaN, infinities equal by "
-     "sign,\n"
-     "integers and strings exact, shape and type exact.",
-     "  onnxrun check model.onnx input.npy --expect torch_out.npy\n"
-     "  onnxrun check model.onnx inputs.npz --expect logits=ref.npy --rtol 1e-3 --atol 0\n"
-     "  onnxrun check model.onnx input.npy --expect torch_out.npy --optimize 0 --json",
-     CHECK, cmd_check, 1, ANY},
-    {"diff", "ACTUAL EXPECTED",
-     "Compares two tensors (.npy, .pb), two .npz files or two folders by the rule of check.",
-     "  onnxrun diff out.npy torch_out.npy\n"
-     "  onnxrun diff outputs/ reference/ --rtol 1e-3\n"
-     "  onnxrun diff a.npz b.npz --json",
-     DIFF, cmd_diff, 2, 2},
-    {"bench", "MODEL [INPUT ...]",
-     "Measures load time, first run, latency of one inference (inputs in memory), memory and "
-     "FLOP/s.",
-     "  onnxrun bench model.onnx input.npy -t 1\n"
-     "  onnxrun bench model.onnx --random --profile --seconds 5\n"
-     "  onnxrun bench model.onnx --random --trace trace.json",
-     BENCH, cmd_bench, 1, ANY},
-    {"info", "MODEL",
-     "Shows metadata, inputs, outputs, operators, parameters, FLOPs, planned memory, and what is\n"
-     "unsupported.  FLOPs and memory are for the declared shapes, unknown dimensions being 1 or "
-     "--dim.",
-     "  onnxrun info model.onnx\n"
-     "  onnxrun info model.onnx --dim batch=8 --json",
-     INFO, cmd_info, 1, 1},
-    {"test", "DIR ...",
-     "Runs ONNX backend test cases (model.onnx with test_data_set_<i>), searched recursively.  One "
-     "line\n"
-     "per case that does not pass: unsupported, wrong or error.  The last line is N passed, N "
-     "failed.",
-     "  onnxrun test onnx/backend/test/data/node\n"
-     "  onnxrun test cases/ --json report.json --timeout 10",
-     TEST, cmd_test, 1, ANY},
-    {"ops", "[OPERATOR]",
-     "Lists what is supported: domain, operator, versions and types, computed from ONNX's schemas "
-     "and\n"
-     "the kernels of this program.",
-     "  onnxrun ops\n"
-     "  onnxrun ops Conv\n"
-     "  onnxrun ops --check",
-     OPS, cmd_ops, 0, 1},
-    {"dump", "MODEL [INPUT ...]",
-     "Prints the model as it is after a stage: load, infer, opt or plan.",
-     "  onnxrun dump model.onnx --stage plan\n"
-     "  onnxrun dump model.onnx --stage opt --optimize 1",
-     DUMP, cmd_dump, 1, ANY},
+    { "run", "MODEL [INPUT ...]",
+      "Runs the model once and prints one line per output: name, type and shape, smallest, mean "
+      "and\n"
+      "largest value, how many NaN and infinities.",
+      "  onnxrun model.onnx input.npy -o out.npy\n"
+      "  onnxrun model.onnx image=x.npy ids=y.npy -o outputs/\n"
+      "  onnxrun model.onnx --random 1 --dim batch=4 --outputs all -o values.npz",
+      RUN, cmd_run, 1, ANY },
+    { "check", "MODEL [INPUT ...] --expect REF ...",
+      "Runs the model and compares its outputs with references: a verdict per output.\n"
+      "Equal: |actual - expected| <= atol + rtol * |expected|, NaN equals NaN, infinities equal by "
+      "sign,\n"
+      "integers and strings exact, shape and type exact.",
+      "  onnxrun check model.onnx input.npy --expect torch_out.npy\n"
+      "  onnxrun check model.onnx inputs.npz --expect logits=ref.npy --rtol 1e-3 --atol 0\n"
+      "  onnxrun check model.onnx input.npy --expect torch_out.npy --optimize 0 --json",
+      CHECK, cmd_check, 1, ANY },
+    { "diff", "ACTUAL EXPECTED",
+      "Compares two tensors (.npy, .pb), two .npz files or two folders by the rule of check.",
+      "  onnxrun diff out.npy torch_out.npy\n"
+      "  onnxrun diff outputs/ reference/ --rtol 1e-3\n"
+      "  onnxrun diff a.npz b.npz --json",
+      DIFF, cmd_diff, 2, 2 },
+    { "bench", "MODEL [INPUT ...]",
+      "Measures load time, first run, latency of one inference (inputs in memory), memory and "
+      "FLOP/s.",
+      "  onnxrun bench model.onnx input.npy -t 1\n"
+      "  onnxrun bench model.onnx --random --profile --seconds 5\n"
+      "  onnxrun bench model.onnx --random --trace trace.json",
+      BENCH, cmd_bench, 1, ANY },
+    { "info", "MODEL",
+      "Shows metadata, inputs, outputs, operators, parameters, FLOPs, planned memory, and what is\n"
+      "unsupported.  FLOPs and memory are for the declared shapes, unknown dimensions being 1 or "
+      "--dim.",
+      "  onnxrun info model.onnx\n"
+      "  onnxrun info model.onnx --dim batch=8 --json",
+      INFO, cmd_info, 1, 1 },
+    { "test", "DIR ...",
+      "Runs ONNX backend test cases (model.onnx with test_data_set_<i>), searched recursively.  "
+      "One "
+      "line\n"
+      "per case that does not pass: unsupported, wrong or error.  The last line is N passed, N "
+      "failed.",
+      "  onnxrun test onnx/backend/test/data/node\n"
+      "  onnxrun test cases/ --json report.json --timeout 10",
+      TEST, cmd_test, 1, ANY },
+    { "ops", "[OPERATOR]",
+      "Lists what is supported: domain, operator, versions and types, computed from ONNX's schemas "
+      "and\n"
+      "the kernels of this program.",
+      "  onnxrun ops\n"
+      "  onnxrun ops Conv\n"
+      "  onnxrun ops --check",
+      OPS, cmd_ops, 0, 1 },
+    { "dump", "MODEL [INPUT ...]",
+      "Prints the model as it is after a stage: load, infer, opt or plan.",
+      "  onnxrun dump model.onnx --stage plan\n"
+      "  onnxrun dump model.onnx --stage opt --optimize 1",
+      DUMP, cmd_dump, 1, ANY },
 };
 const int n_commands = sizeof commands / sizeof *commands;
 
@@ -98,11 +99,8 @@ static const command *find_command(const char *name)
 int main(int argc, char **argv)
 {
     catch_signals();
-    if (argc < 2) {
-        print_help(NULL);
-        finish_stdout(0);
-        return STATUS_BAD;
-    }
+    if (argc < 2)
+        return complain("what to run is missing: onnxrun MODEL [INPUT ...], or onnxrun --help");
     if (strcmp(argv[1], "--version") == 0) {
         printf("onnxrun %s\n", onnxrun_version());
         return finish_stdout(STATUS_OK);

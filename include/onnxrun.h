@@ -158,6 +158,9 @@ OX_API const char         *onnxrun_model_meta(const onnxrun_model *m, int i, con
 OX_API const onnxrun_info *onnxrun_model_input(const onnxrun_model *m, int i);
 OX_API const onnxrun_info *onnxrun_model_output(const onnxrun_model *m, int i);
 
+/* The text of the stage "load": works on models that cannot run. */
+OX_API void onnxrun_model_dump(const onnxrun_model *m, FILE *to);
+
 typedef struct onnxrun_op_use {
     const char *domain, *name;
     int         opset;       /* the version of the domain that the model imports */
@@ -298,7 +301,7 @@ OX_API onnxrun_code onnxrun_session_run(onnxrun_session *s, const onnxrun_value 
 /* Chooses kernels and memory for inputs of these types and shapes without running. */
 OX_API onnxrun_code onnxrun_session_plan(onnxrun_session *s, const onnxrun_value *const *in,
                                          onnxrun_error *err);
-/* Text of a stage: "load", "infer", "opt", "plan" (after a run or plan). */
+/* Text of a later stage: "infer", "opt", "plan" (after a run or plan). */
 OX_API onnxrun_code onnxrun_session_dump(onnxrun_session *s, const char *stage, FILE *to,
                                          onnxrun_error *err);
 

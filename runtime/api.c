@@ -111,6 +111,8 @@ void onnxrun_model_destroy(onnxrun_model *m)
     free(m);
 }
 
+void onnxrun_model_dump(const onnxrun_model *m, FILE *to) { ox_graph_dump(m->m->graph, to); }
+
 /* ---- sessions ---- */
 
 struct onnxrun_session {
@@ -211,16 +213,16 @@ static ox_code create(onnxrun_session *s, const onnxrun_options *o, ox_error *e)
     const char **extra = extra_names(s, o, &n_extra);
     if (!extra)
         return OX_FAIL(e, OX_E_NOMEM, "out of memory");
-    ox_options options = {.threads = o->threads,
-                          .optimize = o->optimize,
-                          .f64 = o->f64,
-                          .seed = o->seed,
-                          .seeded = o->seeded,
-                          .override = o->override,
-                          .n_override = o->n_override,
-                          .extra = extra,
-                          .n_extra = n_extra,
-                          .keep_all = n_extra > 0};
+    ox_options options = { .threads = o->threads,
+                           .optimize = o->optimize,
+                           .f64 = o->f64,
+                           .seed = o->seed,
+                           .seeded = o->seeded,
+                           .override = o->override,
+                           .n_override = o->n_override,
+                           .extra = extra,
+                           .n_extra = n_extra,
+                           .keep_all = false };
     OX_TRY(ox_session_create(s->model->m, &options, &s->s, e));
     if (!pick_outputs(s, o, &missing))
         return missing ? OX_FAIL(e, OX_E_USAGE, "there is no value \"%.200s\"", missing)

@@ -62,13 +62,13 @@ bool ox_api_info(onnxrun_info *out, ox_arena *a, const ox_model *m, const char *
     if (!ok)
         return false;
     *copy = *t;
-    *out = (onnxrun_info){.name = name,
-                          .type = type,
-                          .kind = (onnxrun_kind)t->kind,
-                          .optional = t->optional,
-                          .dtype = (onnxrun_dtype)t->dtype,
-                          .rank = t->kind == OX_TENSOR ? t->rank : -1,
-                          .internal = copy};
+    *out = (onnxrun_info){ .name = name,
+                           .type = type,
+                           .kind = (onnxrun_kind)t->kind,
+                           .optional = t->optional,
+                           .dtype = (onnxrun_dtype)t->dtype,
+                           .rank = t->kind == OX_TENSOR ? t->rank : -1,
+                           .internal = copy };
     for (int i = 0; i < out->rank; i++) {
         out->dim[i] = t->dim[i] >= 0 ? t->dim[i] : -1;
         if (t->dim[i] < OX_DIM_UNKNOWN && m)
@@ -83,10 +83,10 @@ const ox_type *ox_api_type(const onnxrun_info *info, ox_type *tmp)
         return NULL;
     if (info->internal)
         return info->internal;
-    *tmp = (ox_type){.kind = (ox_kind)info->kind,
-                     .optional = info->optional,
-                     .dtype = (ox_dtype)info->dtype,
-                     .rank = -1};
+    *tmp = (ox_type){ .kind = (ox_kind)info->kind,
+                      .optional = info->optional,
+                      .dtype = (ox_dtype)info->dtype,
+                      .rank = -1 };
     return tmp;
 }
 
@@ -244,18 +244,18 @@ bool onnxrun_op_at(size_t i, onnxrun_op_row *row)
     if (!ox_support_at(i, &s))
         return false;
     unsigned flags = s.schema->flags;
-    *row = (onnxrun_op_row){.domain = s.schema->domain,
-                            .name = s.schema->name,
-                            .since = s.schema->since,
-                            .until = s.schema->until,
-                            .deprecated = (flags & OX_SCHEMA_DEPRECATED) != 0,
-                            .removed = (flags & OX_SCHEMA_REMOVED) != 0,
-                            .function = (flags & OX_SCHEMA_FUNCTION) != 0,
-                            .supported = s.op != NULL,
-                            .types = s.types,
-                            .served = s.served,
-                            .other = s.other,
-                            .other_served = s.other_served};
+    *row = (onnxrun_op_row){ .domain = s.schema->domain,
+                             .name = s.schema->name,
+                             .since = s.schema->since,
+                             .until = s.schema->until,
+                             .deprecated = (flags & OX_SCHEMA_DEPRECATED) != 0,
+                             .removed = (flags & OX_SCHEMA_REMOVED) != 0,
+                             .function = (flags & OX_SCHEMA_FUNCTION) != 0,
+                             .supported = s.op != NULL,
+                             .types = s.types,
+                             .served = s.served,
+                             .other = s.other,
+                             .other_served = s.other_served };
     return true;
 }
 
@@ -268,11 +268,11 @@ onnxrun_verdict onnxrun_test_case(const char *dir, const onnxrun_options *o, cha
     onnxrun_options_init(&defaults);
     if (!o)
         o = &defaults;
-    ox_options options = {.threads = o->threads,
-                          .optimize = o->optimize,
-                          .f64 = o->f64,
-                          .seed = o->seed,
-                          .seeded = o->seeded};
+    ox_options options = { .threads = o->threads,
+                           .optimize = o->optimize,
+                           .f64 = o->f64,
+                           .seed = o->seed,
+                           .seeded = o->seeded };
     switch (ox_suite_case(dir, &options, text, n_text)) {
     case OX_PASSED: return ONNXRUN_PASSED;
     case OX_WRONG: return ONNXRUN_WRONG;

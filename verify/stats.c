@@ -40,6 +40,6 @@ void ox_tensor_stats(const ox_tensor *t, ox_stats *out)
         sum += part;
     }
     int64_t finite = n - nan - inf;
-    *out = (ox_stats){nan, inf, finite ? min : NAN, finite ? max : NAN,
-                      finite ? sum / (double)finite : NAN};
+    *out = (ox_stats){ nan, inf, finite ? min : NAN, finite ? max : NAN,
+                       finite ? sum / (double)finite : NAN };
 }

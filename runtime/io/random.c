@@ -31,6 +31,8 @@ static void fill_floats(ox_tensor *t, int64_t n, uint64_t seed)
         int64_t k = OX_MIN(n - i, (int64_t)BLOCK);
         for (int64_t j = 0; j < k; j++)
             v[j] = unit(draw(seed, (uint64_t)(i + j)));
+        for (int64_t j = 0; j < k && t->dtype == OX_F8E8M0; j++)
+            v[j] = v[j] < 0 ? -v[j] : v[j]; /* it has no sign */
         ox_from_f64((char *)t->data + (size_t)i * size, v, t->dtype, (size_t)k);
     }
 }

@@ -149,9 +149,9 @@ static void find_lives(ox_plan *p)
             if (v >= 0)
                 p->slot[root_of(p, v)].last = k;
     }
-    for (size_t i = 0; i < p->graph->n_value; i++)
+    for (size_t i = 0; i < p->graph->n_value; i++) /* read after the last step, which may not reuse them */
         if (keep || p->graph->value[i].is_output)
-            p->slot[root_of(p, (int)i)].last = end;
+            p->slot[root_of(p, (int)i)].last = end + 1;
     for (int k = 0; k <= end && !keep && p->session->options.optimize > 0; k++)
         merge_in_place(p, &p->step[k], k);
 }

@@ -8,8 +8,9 @@
 
 static ox_value vector(ox_dtype t, const void *data, int64_t n)
 {
-    return (ox_value){.kind = OX_TENSOR,
-                      .t = {.dtype = t, .rank = 1, .dim = {n}, .data = (void *)(uintptr_t)data}};
+    return (
+        ox_value){ .kind = OX_TENSOR,
+                   .t = { .dtype = t, .rank = 1, .dim = { n }, .data = (void *)(uintptr_t)data } };
 }
 
 static ox_diff compare(ox_dtype t, const void *a, const void *e, int64_t n, double rtol,
@@ -86,11 +87,11 @@ START_TEST(ulps_cross_zero)
     ck_assert_double_eq(compare(OX_F32, F32(-0.0f), F32(0), 1, 1, 1).max_ulp, 0);
     ck_assert_double_eq(compare(OX_F64, F64(1), F64(nextafter(1, 2)), 1, 1, 1).max_ulp, 1);
     ck_assert_double_eq(
-        compare(OX_F16, ((const uint16_t[]){0x3c00}), ((const uint16_t[]){0x3c05}), 1, 1, 1)
+        compare(OX_F16, ((const uint16_t[]){ 0x3c00 }), ((const uint16_t[]){ 0x3c05 }), 1, 1, 1)
             .max_ulp,
         5);
     ck_assert_double_eq(
-        compare(OX_BF16, ((const uint16_t[]){0x0001}), ((const uint16_t[]){0x8002}), 1, 1, 1)
+        compare(OX_BF16, ((const uint16_t[]){ 0x0001 }), ((const uint16_t[]){ 0x8002 }), 1, 1, 1)
             .max_ulp,
         3);
     ck_assert_double_eq(compare(OX_F8E4M3FN, "\x38", "\x3a", 1, 1, 1).max_ulp, 2);

@@ -71,7 +71,11 @@ END_TEST
 START_TEST(npy_refuses_bad_headers)
 {
     static const char *const bad[] = {
-        "", "{", "{}", "[]", "{'descr': '<f4', 'fortran_order': False}",
+        "",
+        "{",
+        "{}",
+        "[]",
+        "{'descr': '<f4', 'fortran_order': False}",
         "{'descr': '<f4', 'fortran_order': False, 'shape': (2,)} x",
         "{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (2,)}",
         "{'descr': '<f4', 'fortran_order': 0, 'shape': (2,)}",
@@ -161,8 +165,8 @@ END_TEST
 
 START_TEST(npy_strings_are_unicode)
 {
-    const uint32_t good[4] = {0x1f600, 0xdcff, 0, 0}, surrogate[4] = {0xd800, 0, 0, 0},
-                   beyond[4] = {0x110000};
+    const uint32_t good[4] = { 0x1f600, 0xdcff, 0, 0 }, surrogate[4] = { 0xd800, 0, 0, 0 },
+                   beyond[4] = { 0x110000 };
     const char *dict = "{'descr': '<U2', 'fortran_order': False, 'shape': (2,)}";
     ox_tensor t;
     ox_error err;
@@ -182,16 +186,16 @@ START_TEST(utf8_is_read_strictly)
 {
     static const struct { const char *s; uint32_t first; size_t count;
     } rows[] = {
-        {"a", 'a', 1},
-        {"\xc3\xa9", 0xe9, 1},
-        {"\xe2\x82\xac", 0x20ac, 1},
-        {"\xf0\x9f\x98\x80", 0x1f600, 1},
-        {"\xc0\x80", 0xdcc0, 2},     /* overlong */
-        {"\xed\xa0\x80", 0xdced, 3}, /* surrogate */
-        {"\xf4\x90\x80\x80", 0xdcf4, 4},
-        {"\xc3", 0xdcc3, 1},
-        {"\x80", 0xdc80, 1},
-        {"\xe2\x82", 0xdce2, 2},
+        { "a", 'a', 1 },
+        { "\xc3\xa9", 0xe9, 1 },
+        { "\xe2\x82\xac", 0x20ac, 1 },
+        { "\xf0\x9f\x98\x80", 0x1f600, 1 },
+        { "\xc0\x80", 0xdcc0, 2 },     /* overlong */
+        { "\xed\xa0\x80", 0xdced, 3 }, /* surrogate */
+        { "\xf4\x90\x80\x80", 0xdcf4, 4 },
+        { "\xc3", 0xdcc3, 1 },
+        { "\x80", 0xdc80, 1 },
+        { "\xe2\x82", 0xdce2, 2 },
     };
     for (size_t i = 0; i < OX_COUNT(rows); i++) {
         const char *p = rows[i].s;
@@ -276,8 +280,9 @@ END_TEST
 static void save_npz(const char *path)
 {
     const float x[3] = { 1, 2, 3 };
-    ox_value v = {.kind = OX_TENSOR,
-                  .t = {.dtype = OX_F32, .rank = 1, .dim = {3}, .data = (void *)(uintptr_t)x}};
+    ox_value v = { .kind = OX_TENSOR,
+                   .t = {
+                       .dtype = OX_F32, .rank = 1, .dim = { 3 }, .data = (void *)(uintptr_t)x } };
     ox_save *s;
     ox_error err = { 0 };
     ck_assert_int_eq(ox_save_open(path, OX_SAVE_BY_NAME, &s, &err), OX_OK);
