@@ -154,10 +154,10 @@ static inline float ox_silu_f32(float x)
 static inline double ox_swish_core(float x, float alpha)
 {
     double u = (double)x * alpha * -OX_LOG2E;
-    u = ox_select64(u > 400, 400, u);
-    u = ox_select64(u < -400, -400, u);
+    u = ox_select64(u > 1000, 1000, u);
+    u = ox_select64(u < -1000, -1000, u);
     double g = 1 / (1 + ox_exp2_core(u));
-    return x * ox_select64(u >= 400, 0, g);
+    return x * ox_select64(u >= 1000, 0, g);
 }
 static inline float ox_swish_f32(float x, float alpha) { return (float)ox_swish_core(x, alpha); }
 /* g = tanh(log(1 + e^x)) = n / (n + 2), n = e^2x + 2 e^x */

@@ -136,21 +136,41 @@ static int measure(sweep *s, ox_pool *pool)
     int failed = 0;
     printf("| %s | %g |", name, allowed);
     for (int l = 0; l < s->n_levels; l++) {
+        const ox_uk_math *row = s->level[l];
         worst w = s->found[0][l];
         for (int t = 1; t < MAX_WORKERS; t++)
             merge(&w, &s->found[t][l]);
-        printf(" %.4f at %a |", w.ulp, (double)float_of(w.bits));
+        if (l + 1 == s->n_levels || s->level[l + 1]->isa != row->isa) /* what dispatch takes */
+            printf(" %.4f at %a |", w.ulp, (double)float_of(w.bits));
         if (w.ulp > allowed)
-            fprintf(stderr, "%s: %.4f ULP at %a, allowed are %g\n", s->level[l]->name, w.ulp,
+            fprintf(stderr, "%s: %.4f ULP at %a, allowed are %g\n", row->name, w.ulp,
                     (double)float_of(w.bits), allowed);
         if (w.n_class)
-            fprintf(stderr, "%s: %llu results of the wrong class, the first at %a\n",
-                    s->level[l]->name, (unsigned long long)w.n_class, (double)float_of(w.class_bits));
+            fprintf(stderr, "%s: %llu results of the wrong class, the first at %a\n", row->name,
+                    (unsigned long long)w.n_class, (double)float_of(w.class_bits));
         failed += w.n_class || w.ulp > allowed;
     }
     printf("\n");
     fflush(stdout);
     return failed;
+}
+
+/* Head of the table: the levels that rows need, of those this CPU has. */
+static void head(void)
+{
+    const ox_uk_math *first = &ox_uk_math_rows[0];
+    uint32_t isa[MAX_LEVELS];
+    int n = 0;
+    for (const ox_uk_math *r = first; r < first + ox_n_uk_math_rows && n < MAX_LEVELS; r++)
+        if (r->fn == first->fn && (r->isa & ~ox_cpu()) == 0 && (n == 0 || isa[n - 1] != r->isa))
+            isa[n++] = r->isa;
+    printf("| function | allowed |");
+    for (int i = 0; i < n; i++)
+        printf(" %s |", ox_cpu_name(isa[i]));
+    printf("\n|---|---|");
+    for (int i = 0; i < n; i++)
+        printf("---|");
+    printf("\n");
 }
 
 int main(int argc, char **argv)
@@ -172,6 +192,7 @@ int main(int argc, char **argv)
     int threads = ox_cpu_cores();
     ox_pool *pool = ox_pool_create(threads < MAX_WORKERS ? threads : MAX_WORKERS);
     int failed = 0;
+    head();
     for (size_t f = 0; f < OX_N_MATH; f++) {
         s.fn = (ox_math)f;
         if (fnmatch(only, functions[f].name, 0) == 0)
