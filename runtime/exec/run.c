@@ -58,7 +58,7 @@ static ox_run widened_run(ox_step *t)
         const ox_tensor *x = t->in[i];
         w->in[i] = x && x->dtype == w->from && !w->in_fixed[i] ? widen_shape(&w->in_copy[i], x, w->to)
                    : w->in_fixed[i] ? &w->in_copy[i] : x;
-        if (w->in[i] == &w->in_copy[i] && !w->in_fixed[i])
+        if (w->in[i] == &w->in_copy[i]) /* the copy dies with the plan: nothing may be kept by its address */
             r.in_const &= ~((uint64_t)1 << (i & 63));
     }
     for (int i = 0; i < r.n_out; i++) {
@@ -91,8 +91,6 @@ static ox_code widened_inputs(ox_step *t, ox_run *r, bool constants_only)
         convert(w->to, data, w->from, t->in[i]->data, n);
         w->in_copy[i].data = data;
         w->in_fixed[i] = keep;
-        if (keep)
-            r->in_const |= (uint64_t)1 << i;
     }
     return OX_OK;
 }
