@@ -15,7 +15,7 @@ static inline __m256i load2(const void *low, const void *high)
                                    _mm_loadu_si128(high), 1);
 }
 
-static inline void tile8(const uint8_t *x, size_t ld_x, uint8_t *y, size_t ld_y)
+static inline void tile8(const ox_any8 *x, size_t ld_x, ox_any8 *y, size_t ld_y)
 {
     __m256i a[16], b[16];
     for (int i = 0; i < 16; i++)
@@ -39,7 +39,7 @@ static inline void tile8(const uint8_t *x, size_t ld_x, uint8_t *y, size_t ld_y)
     for (int i = 0; i < 16; i++)
         _mm256_storeu_si256((__m256i *)(y + (size_t)i * ld_y), a[i]);
 }
-static inline void tile16(const uint16_t *x, size_t ld_x, uint16_t *y, size_t ld_y)
+static inline void tile16(const ox_any16 *x, size_t ld_x, ox_any16 *y, size_t ld_y)
 {
     __m256i a[8], b[8];
     for (int i = 0; i < 8; i++)
@@ -59,7 +59,7 @@ static inline void tile16(const uint16_t *x, size_t ld_x, uint16_t *y, size_t ld
     for (int i = 0; i < 8; i++)
         _mm256_storeu_si256((__m256i *)(y + (size_t)i * ld_y), b[i]);
 }
-static inline void tile32(const uint32_t *x, size_t ld_x, uint32_t *y, size_t ld_y)
+static inline void tile32(const ox_any32 *x, size_t ld_x, ox_any32 *y, size_t ld_y)
 {
     for (int half = 0; half < 8; half += 4, x += 4, y += 4 * ld_y) {
         __m256i a[4], b[4];
@@ -77,7 +77,7 @@ static inline void tile32(const uint32_t *x, size_t ld_x, uint32_t *y, size_t ld
             _mm256_storeu_si256((__m256i *)(y + (size_t)i * ld_y), a[i]);
     }
 }
-static inline void tile64(const uint64_t *x, size_t ld_x, uint64_t *y, size_t ld_y)
+static inline void tile64(const ox_any64 *x, size_t ld_x, ox_any64 *y, size_t ld_y)
 {
     for (int half = 0; half < 4; half += 2, x += 2, y += 2 * ld_y) {
         __m256i a = load2(x, x + 2 * ld_x), b = load2(x + ld_x, x + 3 * ld_x);
@@ -91,8 +91,8 @@ static inline void tile64(const uint64_t *x, size_t ld_x, uint64_t *y, size_t ld
     void uk_transpose##bits##_avx2_##ROWS##x##COLS(size_t rows, size_t cols, const void *vx,       \
                                                    size_t ld_x, void *vy, size_t ld_y)             \
     {                                                                                              \
-        const uint##bits##_t *x = vx;                                                              \
-        uint##bits##_t       *y = vy;                                                              \
+        const ox_any##bits *x = vx;                                                                \
+        ox_any##bits       *y = vy;                                                                \
         size_t whole = rows - rows % ROWS, j;                                                      \
         for (size_t i0 = 0; i0 < whole; i0 += RUN) {                                               \
             size_t end = whole - i0 < RUN ? whole : i0 + RUN;                                      \

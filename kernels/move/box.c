@@ -3,6 +3,7 @@
  * then a tile that one of the loops below copies; the rest is an odometer, cut into blocks by
  * bytes. */
 #include "kernels/move/box.h"
+#include "kernels/move/move.h"
 
 #include <string.h>
 
@@ -16,6 +17,8 @@ enum {
 /* Two dimensions in bytes; 0 is the inner one. */
 typedef struct tile {
     int64_t n0, n1, sx0, sy0, sx1, sy1;
+    int64_t size;              /* of an element, ... */
+    ox_uk_transpose *transpose; /* ... and the micro-kernel for it, where by_kernel runs */
 } tile;
 typedef void tile_fn(const tile *t, const char *x, char *y);
 
@@ -96,6 +99,25 @@ ALWAYS void transposes(size_t size, const tile *t, const char *x, char *y)
             else
                 square(size, t, OX_MIN(SIDE, t->n0 - i), OX_MIN(SIDE, t->n1 - j), from, to);
         }
+}
+
+static void by_kernel(const tile *t, const char *x, char *y)
+{
+    t->transpose((size_t)t->n0, (size_t)t->n1, x, (size_t)(t->sx0 / t->size), y,
+                 (size_t)(t->sy1 / t->size));
+}
+/* Micro-kernels know element sizes to 8 bytes, and strides forward. */
+static bool has_kernel(const tile *t)
+{
+    return t->size <= 8 && t->sx0 > 0 && t->sy1 > 0 && t->sx0 % t->size == 0 &&
+           t->sy1 % t->size == 0;
+}
+static ox_uk_transpose *pick(int64_t size)
+{
+    const ox_move_kernels k = ox_move_pick();
+    return size == 1 ? k.transpose8 : size == 2 ? k.transpose16
+                                  : size == 4   ? k.transpose32
+                                                : k.transpose64;
 }
 
 /* n rows to or from rows of n-tuples: the thin transpositions of pixels and of DepthToSpace */
@@ -323,6 +345,11 @@ void ox_box_copy(const ox_run *r, size_t size, const ox_box *b, const void *x, v
         q.t.sx0 = q.t.sy0 = s;
     int loop = choose(&q.t, s);
     q.fn = loops[log2][loop];
+    q.t.size = s;
+    if (loop == TRANSPOSES && has_kernel(&q.t)) {
+        q.fn = by_kernel;
+        q.t.transpose = pick(s);
+    }
     cut(&q, loop, s);
     if (loop == RUNS) { /* counted in bytes from here on */
         q.t.n0 *= s;

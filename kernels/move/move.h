@@ -7,8 +7,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* y[j * ld_y + i] = x[i * ld_x + j] for i < rows, j < cols; elements of 1, 2, 4 or 8 bytes, leading
- * dimensions in elements.  x is aligned to its elements (no more); y must not overlap x. */
+/* Elements of any type and any alignment. */
+typedef uint8_t  ox_any8 __attribute__((may_alias));
+typedef uint16_t ox_any16 __attribute__((may_alias, aligned(1)));
+typedef uint32_t ox_any32 __attribute__((may_alias, aligned(1)));
+typedef uint64_t ox_any64 __attribute__((may_alias, aligned(1)));
+
+/* y[j * ld_y + i] = x[i * ld_x + j] for i < rows, j < cols; elements of 8, 16, 32 or 64 bits, leading
+ * dimensions in elements; y must not overlap x. */
 typedef void ox_uk_transpose(size_t rows, size_t cols, const void *x, size_t ld_x, void *y,
                              size_t ld_y);
 /* n elements; narrowing rounds to nearest even and overflows to infinity, NaN stays NaN.  y must not

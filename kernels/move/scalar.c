@@ -24,8 +24,8 @@ enum { TILE = 16 };
     void uk_transpose##bits##_scalar(size_t rows, size_t cols, const void *vx, size_t ld_x,        \
                                      void *vy, size_t ld_y)                                        \
     {                                                                                              \
-        const uint##bits##_t *x = vx;                                                              \
-        uint##bits##_t       *y = vy;                                                              \
+        const ox_any##bits *x = vx;                                                                \
+        ox_any##bits       *y = vy;                                                                \
         for (size_t i0 = 0; i0 < rows; i0 += TILE)                                                 \
             for (size_t j0 = 0; j0 < cols; j0 += TILE)                                             \
                 for (size_t j = j0; j < j0 + TILE && j < cols; j++)                                \
