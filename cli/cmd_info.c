@@ -67,7 +67,8 @@ static void print_operators(const job *j)
         snprintf(name, sizeof name, "%s%s%.90s", clean(shown_domain(o)),
                  *shown_domain(o) ? "." : "", clean(o->name));
         snprintf(version, sizeof version, "-%d", o->since);
-        printf("%-12s %6zu  %s%s%s\n", i ? "" : "operators", o->count, name, o->since ? version : "",
+        printf("%-12s %6zu  %s%s%s\n", i ? "" : "operators", o->count, name,
+               o->since ? version : "",
                o->supported ? "" : "  UNSUPPORTED");
     }
 }

@@ -1,6 +1,7 @@
 /* onnxrun: the command line.  Results go to stdout, everything else to stderr. */
 #include "cli/cli.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -88,6 +89,18 @@ static void catch_signals(void)
     signal(SIGXFSZ, SIG_IGN); /* a file size limit is a write error */
 }
 
+/* A closed stdout must not become the number of a file that we open: what is printed would go there.
+ * Read-only: printing still fails, as it should. */
+static void occupy_standard_files(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDONLY);
+    while (fd >= 0 && fd <= 2);
+    if (fd > 2)
+        close(fd);
+}
+
 static const command *find_command(const char *name)
 {
     for (int i = 0; i < n_commands; i++)
@@ -98,6 +111,7 @@ static const command *find_command(const char *name)
 
 int main(int argc, char **argv)
 {
+    occupy_standard_files();
     catch_signals();
     if (argc < 2)
         return complain("what to run is missing: onnxrun MODEL [INPUT ...], or onnxrun --help");
