@@ -112,6 +112,8 @@ static void run_block(void *ctx, int64_t block, int worker)
 
 static void map_run(const ox_run *r, map *m)
 {
+    if (m->count == 0)
+        return;
     if (m->count <= BLOCK) /* no pool for what fits one block */
         run_block(m, 0, 0);
     else
