@@ -108,12 +108,14 @@ static ox_code make_twin(ox_arena *a, const ox_run *r, const ox_truth *t, twin *
         w->in[i] = *r->in[i];
         w->in[i].dtype = OX_F64;
         w->in[i].data = t->in[i];
+        w->in[i].buf = NULL;
         w->pin[i] = &w->in[i];
     }
     for (int i = 0; i < r->n_out; i++) {
         if (!r->out[i])
             continue;
         w->out[i] = *r->out[i];
+        w->out[i].buf = NULL;
         w->pout[i] = &w->out[i];
         if (t->value[i]) {
             w->out[i].dtype = OX_F64;
@@ -131,6 +133,21 @@ static ox_code make_twin(ox_arena *a, const ox_run *r, const ox_truth *t, twin *
     w->run.err = err;
     w->run.state = ox_arena_alloc64(a, OX_MAX(r->op->state_size, 1));
     return w->run.state ? OX_OK : OX_FAIL(err, OX_E_NOMEM, "out of memory");
+}
+
+/* Outputs that the kernel allocated itself replace those it was given. */
+static ox_code take_allocated(const ox_run *r, ox_truth *t, twin *w, ox_code code, ox_error *err)
+{
+    for (int i = 0; i < r->n_out; i++) {
+        if (!w->out[i].buf)
+            continue;
+        if (code == OX_OK && ox_count(&w->out[i]) != ox_count(r->out[i]))
+            code = OX_FAIL(err, OX_E_UNSUPPORTED, "%s has other shapes in double", r->op->name);
+        if (code == OX_OK && t->value[i])
+            memcpy(t->value[i], w->out[i].data, ox_bytes(&w->out[i]));
+        ox_tensor_release(&w->out[i]);
+    }
+    return code;
 }
 
 /* The kernel of a view has no effect but on the run's own values: never called here. */
@@ -151,10 +168,14 @@ static ox_code by_kernel(ox_arena *a, ox_run *r, ox_truth *t, ox_error *err)
     }
     if (!fn || to != wanted)
         return OX_FAIL(err, OX_E_UNSUPPORTED, "%s has no float64 kernel", r->op->name);
+    for (int i = 0; i < r->n_in; i++)
+        if (r->tin[i] && r->tin[i]->kind != OX_TENSOR)
+            return OX_FAIL(err, OX_E_UNSUPPORTED, "%s takes more than tensors", r->op->name);
     OX_TRY(make_twin(a, r, t, &w, err));
-    if (r->op->prepare)
-        OX_TRY(r->op->prepare(&w.run));
-    return fn(&w.run);
+    ox_code code = r->op->prepare ? r->op->prepare(&w.run) : OX_OK;
+    if (code == OX_OK)
+        code = fn(&w.run);
+    return take_allocated(r, t, &w, code, err);
 }
 
 static ox_code by_oracle(ox_run *r, ox_truth *t, double **mag)

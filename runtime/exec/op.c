@@ -192,7 +192,8 @@ ox_code ox_out_alloc(ox_run *r, int i, int rank, const int64_t *dim)
         return OX_OK;
     ox_tensor *t = r->out[i];
     ox_dtype dtype = t->dtype;
-    bool in_slot = !r->frame->step->wide || t != &r->frame->step->wide->out_copy[i];
+    ox_slot *slot = &r->frame->plan->slot[r->frame->node->out[i]];
+    bool in_slot = t == &slot->v.t; /* not the wide copy, nor a twin that only computes the truth */
     if (in_slot)
         slot_owned(r, i);
     else
