@@ -17,8 +17,9 @@ enum {
 /* Two dimensions in bytes; 0 is the inner one. */
 typedef struct tile {
     int64_t n0, n1, sx0, sy0, sx1, sy1;
-    int64_t size;              /* of an element, ... */
-    ox_uk_transpose *transpose; /* ... and the micro-kernel for it, where by_kernel runs */
+    int64_t          size; /* of an element */
+    ox_uk_transpose *transpose; /* the micro-kernels, where they run */
+    ox_uk_weave     *weave;
 } tile;
 typedef void tile_fn(const tile *t, const char *x, char *y);
 
@@ -101,43 +102,23 @@ ALWAYS void transposes(size_t size, const tile *t, const char *x, char *y)
         }
 }
 
-static void by_kernel(const tile *t, const char *x, char *y)
+/* ---- micro-kernels: for elements to 8 bytes and planes that follow one another ---- */
+static void by_transpose(const tile *t, const char *x, char *y)
 {
     t->transpose((size_t)t->n0, (size_t)t->n1, x, (size_t)(t->sx0 / t->size), y,
                  (size_t)(t->sy1 / t->size));
 }
-/* Micro-kernels know element sizes to 8 bytes, and strides forward. */
-static bool has_kernel(const tile *t)
+/* The thin transpositions of pixels and of DepthToSpace: tuples of 2, 3 or 4, from and to planes */
+static void by_weave(const tile *t, const char *x, char *y)
 {
-    return t->size <= 8 && t->sx0 > 0 && t->sy1 > 0 && t->sx0 % t->size == 0 &&
-           t->sy1 % t->size == 0;
+    t->weave((size_t)t->n1, x, y, (size_t)(t->sx0 / t->size));
 }
-static ox_uk_transpose *pick(int64_t size)
+static void by_unweave(const tile *t, const char *x, char *y)
 {
-    const ox_move_kernels k = ox_move_pick();
-    return size == 1 ? k.transpose8 : size == 2 ? k.transpose16
-                                  : size == 4   ? k.transpose32
-                                                : k.transpose64;
+    t->weave((size_t)t->n0, x, y, (size_t)(t->sy1 / t->size));
 }
 
-/* n rows to or from rows of n-tuples: the thin transpositions of pixels and of DepthToSpace */
-ALWAYS void weave(size_t size, int n, const tile *t, const char *x, char *y)
-{
-    int64_t s = (int64_t)size;
-    for (int64_t j = 0; j < t->n1; j++)
-        for (int i = 0; i < n; i++)
-            memcpy(y + (j * n + i) * s, x + j * s + i * t->sx0, size);
-}
-ALWAYS void unweave(size_t size, int n, const tile *t, const char *x, char *y)
-{
-    int64_t s = (int64_t)size;
-    for (int j = 0; j < n; j++)
-        for (int64_t i = 0; i < t->n0; i++)
-            memcpy(y + j * t->sy1 + i * s, x + (i * n + j) * s, size);
-}
-
-enum { RUNS, FILLS, GATHERS, GATHERS2, REVERSED, ANY, TRANSPOSES, WEAVE2, WEAVE3, WEAVE4, UNWEAVE2,
-       UNWEAVE3, UNWEAVE4, N_LOOPS };
+enum { RUNS, FILLS, GATHERS, GATHERS2, REVERSED, ANY, TRANSPOSES, N_LOOPS, WEAVES = N_LOOPS, UNWEAVES };
 #define LOOP(name, size, ...)                                                                      \
     static void name##_##size(const tile *t, const char *x, char *y) { __VA_ARGS__; }
 #define LOOPS(size)                                                                                \
@@ -146,13 +127,7 @@ enum { RUNS, FILLS, GATHERS, GATHERS2, REVERSED, ANY, TRANSPOSES, WEAVE2, WEAVE3
     LOOP(gathers2, size, gathers(size, 2, t, x, y))                                                \
     LOOP(reversed, size, gathers(size, -1, t, x, y))                                               \
     LOOP(any, size, any(size, t, x, y))                                                            \
-    LOOP(transposes, size, transposes(size, t, x, y))                                              \
-    LOOP(weave2, size, weave(size, 2, t, x, y))                                                    \
-    LOOP(weave3, size, weave(size, 3, t, x, y))                                                    \
-    LOOP(weave4, size, weave(size, 4, t, x, y))                                                    \
-    LOOP(unweave2, size, unweave(size, 2, t, x, y))                                                \
-    LOOP(unweave3, size, unweave(size, 3, t, x, y))                                                \
-    LOOP(unweave4, size, unweave(size, 4, t, x, y))
+    LOOP(transposes, size, transposes(size, t, x, y))
 LOOPS(1)
 LOOPS(2)
 LOOPS(4)
@@ -161,8 +136,7 @@ LOOPS(16)
 LOOP(runs, 1, runs(1, t, x, y)) /* sizes differ in the number of bytes only, see ox_box_copy */
 
 #define ROW(s)                                                                                     \
-    { runs_1, fills_##s, gathers_##s, gathers2_##s, reversed_##s, any_##s, transposes_##s,         \
-      weave2_##s, weave3_##s, weave4_##s, unweave2_##s, unweave3_##s, unweave4_##s }
+    { runs_1, fills_##s, gathers_##s, gathers2_##s, reversed_##s, any_##s, transposes_##s }
 static tile_fn *const loops[5][N_LOOPS] = { ROW(1), ROW(2), ROW(4), ROW(8), ROW(16) };
 
 /* ---- simplifying ---- */
@@ -236,9 +210,9 @@ static int choose(const tile *t, int64_t s)
         return FILLS;
     if (t->sx1 == s && t->n1 > 1) {
         if (t->n0 >= 2 && t->n0 <= 4 && t->sy1 == t->n0 * s)
-            return WEAVE2 + (int)t->n0 - 2;
+            return WEAVES;
         if (t->n1 >= 2 && t->n1 <= 4 && t->sx0 == t->n1 * s)
-            return UNWEAVE2 + (int)t->n1 - 2;
+            return UNWEAVES;
         return TRANSPOSES;
     }
     return t->sx0 == 2 * s ? GATHERS2 : t->sx0 == -s ? REVERSED : GATHERS;
@@ -299,15 +273,41 @@ static void run_block(void *ctx, int64_t block, int worker)
 static void cut(job *q, int loop, int64_t s)
 {
     int64_t most = BLOCK / s;
-    if (loop >= WEAVE2 || loop == TRANSPOSES) {
-        q->cut0 = OX_MIN(q->t.n0, loop >= UNWEAVE2 ? most / 4 : 256);
-        q->cut1 = OX_MIN(q->t.n1, loop >= WEAVE2 ? most / 4 : 64);
+    if (loop >= TRANSPOSES) {
+        q->cut0 = OX_MIN(q->t.n0, loop == UNWEAVES ? most / 4 : 256);
+        q->cut1 = OX_MIN(q->t.n1, loop == WEAVES ? most / 4 : 64);
     } else {
         q->cut0 = OX_MIN(q->t.n0, most);
         q->cut1 = OX_MIN(q->t.n1, OX_MAX(most / q->cut0, 1));
     }
     q->n_cut0 = (q->t.n0 + q->cut0 - 1) / q->cut0;
     q->n_cut1 = (q->t.n1 + q->cut1 - 1) / q->cut1;
+}
+
+/* A micro-kernel for the loop if there is one, else a loop of this file; returns which. */
+static int use_kernel(job *q, int loop, int log2)
+{
+    tile *t = &q->t;
+    int64_t s = (int64_t)1 << log2, plane = loop == UNWEAVES ? t->sy1 : t->sx0;
+    const ox_move_kernels k = ox_move_pick();
+    ox_uk_transpose *const transpose[] = { k.transpose8, k.transpose16, k.transpose32,
+                                           k.transpose64 };
+    bool fits = log2 <= 3 && plane > 0 && plane % s == 0;
+    t->size = s;
+    if (loop == TRANSPOSES && fits && t->sy1 > 0 && t->sy1 % s == 0) {
+        t->transpose = transpose[log2];
+        q->fn = by_transpose;
+    } else if (loop == WEAVES && fits) {
+        t->weave = k.weave[t->n0 - 2][log2];
+        q->fn = by_weave;
+    } else if (loop == UNWEAVES && fits) {
+        t->weave = k.unweave[t->n1 - 2][log2];
+        q->fn = by_unweave;
+    } else {
+        loop = loop < N_LOOPS ? loop : ANY;
+        q->fn = loops[log2][loop];
+    }
+    return loop;
 }
 
 void ox_box_copy(const ox_run *r, size_t size, const ox_box *b, const void *x, void *y)
@@ -344,12 +344,7 @@ void ox_box_copy(const ox_run *r, size_t size, const ox_box *b, const void *x, v
     if (q.t.n0 == 1) /* a single element counts as a dense run */
         q.t.sx0 = q.t.sy0 = s;
     int loop = choose(&q.t, s);
-    q.fn = loops[log2][loop];
-    q.t.size = s;
-    if (loop == TRANSPOSES && has_kernel(&q.t)) {
-        q.fn = by_kernel;
-        q.t.transpose = pick(s);
-    }
+    loop = use_kernel(&q, loop, log2);
     cut(&q, loop, s);
     if (loop == RUNS) { /* counted in bytes from here on */
         q.t.n0 *= s;

@@ -1,4 +1,4 @@
-/* Movement in plain C.  Compiled again per instruction-set level, for what gains by it: bf16. */
+/* Movement in plain C.  Compiled again per instruction-set level, for what gains by it: bf16, weaving. */
 #ifndef ISA
 #define REFERENCE 1
 #endif
@@ -17,6 +17,61 @@ void OX_UK(f32_to_bf16)(size_t n, const float *x, uint16_t *y)
         y[i] = (uint16_t)((u & 0x7fffffffu) > 0x7f800000u ? u >> 16 | 0x40 : even);
     }
 }
+
+/* One loop over all planes: the compiler then loads whole vectors of tuples and shuffles. */
+#define WEAVE(bits)                                                                                \
+    void OX_UK(weave2_##bits)(size_t n, const void *vx, void *vy, size_t ld)                       \
+    {                                                                                              \
+        const ox_any##bits *a = vx, *b = a + ld;                                                   \
+        ox_any##bits       *y = vy;                                                                \
+        OX_INDEPENDENT                                                                             \
+        for (size_t i = 0; i < n; i++)                                                             \
+            y[2 * i] = a[i], y[2 * i + 1] = b[i];                                                  \
+    }                                                                                              \
+    void OX_UK(weave3_##bits)(size_t n, const void *vx, void *vy, size_t ld)                       \
+    {                                                                                              \
+        const ox_any##bits *a = vx, *b = a + ld, *c = b + ld;                                      \
+        ox_any##bits       *y = vy;                                                                \
+        OX_INDEPENDENT                                                                             \
+        for (size_t i = 0; i < n; i++)                                                             \
+            y[3 * i] = a[i], y[3 * i + 1] = b[i], y[3 * i + 2] = c[i];                             \
+    }                                                                                              \
+    void OX_UK(weave4_##bits)(size_t n, const void *vx, void *vy, size_t ld)                       \
+    {                                                                                              \
+        const ox_any##bits *a = vx, *b = a + ld, *c = b + ld, *d = c + ld;                         \
+        ox_any##bits       *y = vy;                                                                \
+        OX_INDEPENDENT                                                                             \
+        for (size_t i = 0; i < n; i++)                                                             \
+            y[4 * i] = a[i], y[4 * i + 1] = b[i], y[4 * i + 2] = c[i], y[4 * i + 3] = d[i];        \
+    }                                                                                              \
+    void OX_UK(unweave2_##bits)(size_t n, const void *vx, void *vy, size_t ld)                     \
+    {                                                                                              \
+        const ox_any##bits *x = vx;                                                                \
+        ox_any##bits       *a = vy, *b = a + ld;                                                   \
+        OX_INDEPENDENT                                                                             \
+        for (size_t i = 0; i < n; i++)                                                             \
+            a[i] = x[2 * i], b[i] = x[2 * i + 1];                                                  \
+    }                                                                                              \
+    void OX_UK(unweave3_##bits)(size_t n, const void *vx, void *vy, size_t ld)                     \
+    {                                                                                              \
+        const ox_any##bits *x = vx;                                                                \
+        ox_any##bits       *a = vy, *b = a + ld, *c = b + ld;                                      \
+        OX_INDEPENDENT                                                                             \
+        for (size_t i = 0; i < n; i++)                                                             \
+            a[i] = x[3 * i], b[i] = x[3 * i + 1], c[i] = x[3 * i + 2];                             \
+    }                                                                                              \
+    void OX_UK(unweave4_##bits)(size_t n, const void *vx, void *vy, size_t ld)                     \
+    {                                                                                              \
+        const ox_any##bits *x = vx;                                                                \
+        ox_any##bits       *a = vy, *b = a + ld, *c = b + ld, *d = c + ld;                         \
+        OX_INDEPENDENT                                                                             \
+        for (size_t i = 0; i < n; i++)                                                             \
+            a[i] = x[4 * i], b[i] = x[4 * i + 1], c[i] = x[4 * i + 2], d[i] = x[4 * i + 3];        \
+    }
+WEAVE(8)
+WEAVE(16)
+WEAVE(32)
+WEAVE(64)
 
 #if defined(REFERENCE)
 enum { TILE = 16 };

@@ -36,6 +36,35 @@ static void check_ox_uk_transpose(kc *k, kc_any_fn *fn, const char *member)
             transpose(k, (ox_uk_transpose *)fn, e, kc_lengths[i], kc_lengths[j]);
 }
 
+/* member: "weave[3 - 2][1]" */
+static void check_ox_uk_weave(kc *k, kc_any_fn *fn, const char *member)
+{
+    bool un = member[0] == 'u';
+    const char *index = strchr(member, '[');
+    size_t tuple = (size_t)(index[1] - '0'), e = (size_t)1 << (strchr(index + 1, '[')[1] - '0');
+    for (size_t round = 0; round < 2; round++)
+        for (size_t l = 0; l < KC_N_LENGTHS && !kc_failed(k); l++) {
+            size_t n = kc_lengths[l], ld = n + kc_below(k, 3), n_planes = (tuple - 1) * ld + n;
+            size_t n_x = un ? n * tuple : n_planes, n_y = un ? n_planes : n * tuple;
+            unsigned char *x = kc_alloc(k, n_x * e, e, kc_below(k, 2));
+            unsigned char *y = kc_alloc(k, n_y * e, e, kc_below(k, 2));
+            unsigned char *want = kc_alloc(k, n_y * e, e, false);
+            for (size_t i = 0; i < n_x * e; i++)
+                x[i] = (unsigned char)kc_random(k);
+            memset(y, 0x5a, n_y * e);
+            memset(want, 0x5a, n_y * e);
+            for (size_t i = 0; i < n; i++)
+                for (size_t c = 0; c < tuple; c++) {
+                    size_t plane = c * ld + i, woven = i * tuple + c;
+                    memcpy(want + (un ? plane : woven) * e, x + (un ? woven : plane) * e, e);
+                }
+            ((ox_uk_weave *)fn)(n, x, y, ld);
+            if (memcmp(y, want, n_y * e) != 0)
+                kc_fail(k, "n %zu ld %zu", n, ld);
+            kc_release(k);
+        }
+}
+
 static void same(kc *k, float got, float want, unsigned from)
 {
     if (isnan(want) ? !isnan(got) : memcmp(&got, &want, sizeof got) != 0)
@@ -114,7 +143,7 @@ static void check(kc *k, size_t i) { members[i].check(k, members[i].fn, members[
 
 typedef struct call {
     const kc_member *m;
-    size_t           rows, cols; /* rows 0: a conversion of cols elements */
+    size_t           rows, cols; /* rows 0: a conversion or weaving of cols elements */
     void            *x, *y;
 } call;
 static void run(void *ctx)
@@ -122,6 +151,8 @@ static void run(void *ctx)
     const call *c = ctx;
     if (c->rows)
         ((ox_uk_transpose *)c->m->fn)(c->rows, c->cols, c->x, c->cols, c->y, c->rows);
+    else if (strstr(c->m->member, "weave"))
+        ((ox_uk_weave *)c->m->fn)(c->cols, c->x, c->y, c->cols);
     else if (strstr(c->m->member, "to_f32"))
         ((ox_uk_widen *)c->m->fn)(c->cols, c->x, c->y);
     else
@@ -131,8 +162,8 @@ static void bench_one(kc *k, const char *member, size_t rows, size_t cols)
 {
     call calls[8];
     size_t used = 0, n = (rows ? rows : 1) * cols;
-    float *x = kc_alloc(k, n * 8, 8, false), *y = kc_alloc(k, n * 8, 8, false);
-    kc_fill_f32(k, x, 2 * n, KC_NORMAL);
+    float *x = kc_alloc(k, n * 32, 8, false), *y = kc_alloc(k, n * 32, 8, false);
+    kc_fill_f32(k, x, n, KC_NORMAL);
     if (kc_problem(k, (double)n, "move/%s/%zux%zu", member, rows ? rows : 1, cols)) {
         for (size_t i = 0; i < n_rows() && used < 8; i++) {
             if (strcmp(members[i].member, member) != 0 || (members[i].isa & ~ox_cpu()) != 0)
@@ -153,11 +184,14 @@ static void bench(kc *k)
                                               "transpose64" };
     static const char *const conversions[] = { "f16_to_f32", "bf16_to_f32", "f32_to_f16",
                                                "f32_to_bf16" };
+    static const char *const weaves[] = { "weave[3 - 2][2]", "unweave[3 - 2][2]",
+                                          "unweave[3 - 2][0]", "unweave[4 - 2][2]" };
     for (size_t i = 0; i < 4; i++) {
         bench_one(k, transposes[i], 64, 64);
         bench_one(k, transposes[i], 64, 3136);
         bench_one(k, transposes[i], 128, 768);
         bench_one(k, conversions[i], 0, 16384);
+        bench_one(k, weaves[i], 0, 50176);
     }
 }
 
