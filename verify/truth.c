@@ -172,6 +172,11 @@ static ox_code by_kernel(ox_arena *a, ox_run *r, ox_truth *t, ox_error *err)
         if (r->tin[i] && r->tin[i]->kind != OX_TENSOR)
             return OX_FAIL(err, OX_E_UNSUPPORTED, "%s takes more than tensors", r->op->name);
     OX_TRY(make_twin(a, r, t, &w, err));
+    bool empty = true; /* kernels are never called for nothing */
+    for (int i = 0; i < r->n_out; i++)
+        empty = empty && (!t->value[i] || ox_count(r->out[i]) == 0);
+    if (empty)
+        return OX_OK;
     ox_code code = r->op->prepare ? r->op->prepare(&w.run) : OX_OK;
     if (code == OX_OK)
         code = fn(&w.run);

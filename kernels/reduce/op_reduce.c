@@ -48,14 +48,34 @@
     }
 
 #if IS_FLOAT
+#if BITS == 64 /* there is no wider type: sums carry what their roundings lose */
+#define TOTAL     fine_sum
+#define WIDE(v)   ((fine_sum){ (v), 0 })
+#define ABS(v)    ((fine_sum){ fabs(v), 0 })
+#define SQUARE(v) square_sum(v)
+#define PLUS(a, b) add_sum(a, b)
+#define REAL(t)   sum_value(t)
+#else
 #define TOTAL     double
+#define WIDE(v)   ((double)(v))
+#define ABS(v)    fabs((double)(v))
+#define SQUARE(v) ((double)(v) * (double)(v))
+#define PLUS(a, b) ((a) + (b))
+#define REAL(t)   (t)
+#endif
+#define FACTOR    double
+#define EXTREME   double /* as the micro-kernels have it */
 #define LOWEST    ((C)-INFINITY)
 #define HIGHEST   ((C)INFINITY)
-#define ABS(v)    fabs((double)(v))
 #define MAX_OF(a, b) ((b) > (a) || (b) != (b) ? (b) : (a)) /* NaN wins and stays */
 #define MIN_OF(a, b) ((b) < (a) || (b) != (b) ? (b) : (a))
 #else
 #define TOTAL     uint64_t
+#define FACTOR    uint64_t
+#define EXTREME   C
+#define WIDE(v)   ((uint64_t)(v))
+#define SQUARE(v) ((uint64_t)(v) * (uint64_t)(v))
+#define PLUS(a, b) ((a) + (b))
 #if IS_SIGNED
 #define LOWEST    ((C)((uint64_t)1 << (BITS - 1)))
 #define HIGHEST   ((C)(((uint64_t)1 << (BITS - 1)) - 1))
@@ -69,19 +89,17 @@
 #define MIN_OF(a, b) ((b) < (a) ? (b) : (a))
 #endif
 #define SELF(v)   (v)
-#define WIDE(v)   ((TOTAL)(v))
-#define SQUARE(v) ((TOTAL)(v) * (TOTAL)(v))
-#define PLUS(a, b)  ((a) + (b))
+#define FACTOR_OF(v) ((FACTOR)(v))
 #define TIMES(a, b) ((a) * (b))
 #define ONE_EXP(v)  one_exp((double)(v))
 
-REDUCER(max, C, LOWEST, SELF, MAX_OF)
-REDUCER(min, C, HIGHEST, SELF, MIN_OF)
+REDUCER(max, EXTREME, LOWEST, SELF, MAX_OF)
+REDUCER(min, EXTREME, HIGHEST, SELF, MIN_OF)
 #if BITS > 16
-REDUCER(sum, TOTAL, 0, WIDE, PLUS)
-REDUCER(prod, TOTAL, 1, WIDE, TIMES)
-REDUCER(abs, TOTAL, 0, ABS, PLUS)
-REDUCER(square, TOTAL, 0, SQUARE, PLUS)
+REDUCER(sum, TOTAL, WIDE(0), WIDE, PLUS)
+REDUCER(prod, FACTOR, 1, FACTOR_OF, TIMES)
+REDUCER(abs, TOTAL, WIDE(0), ABS, PLUS)
+REDUCER(square, TOTAL, WIDE(0), SQUARE, PLUS)
 REDUCER(exp, exp_sum, NO_EXP, ONE_EXP, join_exp)
 #endif
 
@@ -96,17 +114,20 @@ REDUCER(exp, exp_sum, NO_EXP, ONE_EXP, join_exp)
             expr;                                                                                  \
         }                                                                                          \
     }
-FINISH(as_is, C, ST(y + j, v))
+FINISH(as_is, EXTREME, ST(y + j, (C)v))
+#if BITS > 16
+FINISH(as_factor, FACTOR, ST(y + j, (C)v))
+#endif
 #if IS_FLOAT
-FINISH(as_total, double, ST(y + j, (C)v))
-FINISH(mean, double, ST(y + j, (C)(v / count)))
-FINISH(root, double, ST(y + j, (C)sqrt(v)))
-FINISH(logarithm, double, ST(y + j, (C)log(v)))
+FINISH(as_total, TOTAL, ST(y + j, (C)REAL(v)))
+FINISH(mean, TOTAL, ST(y + j, (C)(REAL(v) / count)))
+FINISH(root, TOTAL, ST(y + j, (C)sqrt(REAL(v))))
+FINISH(logarithm, TOTAL, ST(y + j, (C)log(REAL(v))))
 FINISH(log_exp, exp_sum, ST(y + j, (C)log_of(v)))
 #elif BITS > 16
 /* Real results of integers are cut towards zero; what they give where that overflows is dtype.h's.
  */
-#define REAL(value) double real = value; ox_from_f64(y + j, &real, DT, 1)
+#define CUT(value) double real = value; ox_from_f64(y + j, &real, DT, 1)
 #if IS_SIGNED
 #define AS_INT int64_t
 #else
@@ -114,10 +135,10 @@ FINISH(log_exp, exp_sum, ST(y + j, (C)log_of(v)))
 #endif
 FINISH(as_total, uint64_t, ST(y + j, (C)v))
 FINISH(mean, uint64_t, ST(y + j, count > 0 ? (C)((AS_INT)v / (AS_INT)count) : 0))
-FINISH(root, uint64_t, REAL(sqrt((double)v)))
-FINISH(logarithm, uint64_t, REAL(log((double)(AS_INT)v)))
-FINISH(log_exp, exp_sum, REAL(log_of(v)))
-#undef REAL
+FINISH(root, uint64_t, CUT(sqrt((double)v)))
+FINISH(logarithm, uint64_t, CUT(log((double)(AS_INT)v)))
+FINISH(log_exp, exp_sum, CUT(log_of(v)))
+#undef CUT
 #undef AS_INT
 #endif
 
@@ -129,12 +150,12 @@ static ox_code FN(reduce)(ox_run *r)
             sizeof(ACC), sizeof(T)                                                                 \
     }
     static const method methods[N_KINDS] = {
-        [MAX] = METHOD(max, C, as_is),
-        [MIN] = METHOD(min, C, as_is),
+        [MAX] = METHOD(max, EXTREME, as_is),
+        [MIN] = METHOD(min, EXTREME, as_is),
 #if BITS > 16
         [SUM] = METHOD(sum, TOTAL, as_total),
         [MEAN] = METHOD(sum, TOTAL, mean),
-        [PROD] = METHOD(prod, TOTAL, as_total),
+        [PROD] = METHOD(prod, FACTOR, as_factor),
         [L1] = METHOD(abs, TOTAL, as_total),
         [L2] = METHOD(square, TOTAL, root),
         [LOG_SUM] = METHOD(sum, TOTAL, logarithm),
@@ -149,6 +170,10 @@ static ox_code FN(reduce)(ox_run *r)
 #undef REDUCER
 #undef FINISH
 #undef TOTAL
+#undef FACTOR
+#undef FACTOR_OF
+#undef EXTREME
+#undef REAL
 #undef LOWEST
 #undef HIGHEST
 #undef ABS
@@ -167,6 +192,24 @@ static ox_code FN(reduce)(ox_run *r)
 #include <string.h>
 
 enum { LANES = 16 };
+
+/* value + lost: a sum in double and what its roundings lost (Neumaier). */
+typedef struct fine_sum {
+    double value, lost;
+} fine_sum;
+
+static inline fine_sum add_sum(fine_sum a, fine_sum b)
+{
+    double sum = a.value + b.value, part = sum - a.value;
+    double lost = (a.value - (sum - part)) + (b.value - part);
+    return (fine_sum){ sum, a.lost + b.lost + lost };
+}
+static inline fine_sum square_sum(double v) { return (fine_sum){ v * v, fma(v, v, -(v * v)) }; }
+/* Infinities have no error: inf - inf would make it NaN. */
+static inline double sum_value(fine_sum s)
+{
+    return isfinite(s.value) ? s.value + s.lost : s.value;
+}
 
 /* exp(max) * sum: terms are kept relative to the largest, so that none overflows. */
 typedef struct exp_sum {
@@ -230,6 +273,38 @@ static int64_t next(const dims *d, int64_t at, int64_t index[OX_MAX_RANK])
     return at;
 }
 
+/* The float micro-kernels serve where the plan has some; they keep everything in double. */
+static void run(const walk *w, int64_t n, const char *x, void *acc)
+{
+    if (w->p->uk && n >= LANES) {
+        double total = w->p->uk->row((size_t)n, (const float *)(const void *)x);
+        w->m->join(1, acc, &total);
+    } else {
+        w->m->run(n, x, acc);
+    }
+}
+
+/* Up to `most` rows that are equally far apart; how many. *at and index stay at the last of them.
+ */
+static int64_t rows(const walk *w, int64_t n, int64_t most, const char *x, void *acc, int64_t *at,
+                    int64_t index[OX_MAX_RANK])
+{
+    const dims *d = &w->p->reduced;
+    int last = d->rank - 1;
+    int64_t count = last >= 0 ? OX_MIN(most, d->dim[last] - index[last]) : 1;
+    int64_t ld = last >= 0 ? d->stride[last] : 0;
+    if (w->p->uk) {
+        w->p->uk->cols((size_t)count, (size_t)n, (const float *)(const void *)x, (size_t)ld, acc);
+    } else {
+        for (int64_t k = 0; k < count; k++)
+            w->m->rows(n, x + k * ld * (int64_t)w->m->size, acc);
+    }
+    if (last >= 0)
+        index[last] += count - 1;
+    *at += (count - 1) * ld;
+    return count;
+}
+
 /* Pieces [from, to) of one unit into acc.  A few at a time are added up alone, so that no total
  * grows much larger than what is added to it. */
 static void part(const walk *w, int64_t unit, int64_t from, int64_t to, void *acc)
@@ -248,12 +323,13 @@ static void part(const walk *w, int64_t unit, int64_t from, int64_t to, void *ac
     m->init(n, piece);
     for (int64_t i = from; i < to; i++) {
         if (p->rows) {
-            m->rows(n, x + at * size, piece);
-            filled += LANES;
+            int64_t count = rows(w, n, OX_MIN(to - i, ROWS), x + at * size, piece, &at, index);
+            i += count - 1;
+            filled += count * (PIECE / ROWS);
         } else {
-            int64_t run = OX_MIN(PIECE, p->n - chunk * PIECE);
-            m->run(run, x + (at + chunk * PIECE) * size, piece);
-            filled += run;
+            int64_t length = OX_MIN(PIECE, p->n - chunk * PIECE);
+            run(w, length, x + (at + chunk * PIECE) * size, piece);
+            filled += length;
         }
         if (filled >= PIECE) {
             m->join(n, acc, piece);

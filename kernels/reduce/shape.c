@@ -110,12 +110,24 @@ static int64_t product(const dims *d)
     return n;
 }
 
+static const ox_uk_reduce_row *micro_kernel(int kind)
+{
+    static const int reduction[N_KINDS] = {
+        [SUM] = OX_REDUCE_sum, [MEAN] = OX_REDUCE_sum, [LOG_SUM] = OX_REDUCE_sum,
+        [L1] = OX_REDUCE_sum_abs, [L2] = OX_REDUCE_sum_square, [SUM_SQUARE] = OX_REDUCE_sum_square,
+        [PROD] = OX_REDUCE_prod, [MAX] = OX_REDUCE_max, [MIN] = OX_REDUCE_min,
+    };
+    return kind == LOG_SUM_EXP ? NULL : ox_uk_reduce_pick((ox_reduction)reduction[kind]);
+}
+
 ox_code ox_prepare_reduce(ox_run *r)
 {
     plan *p = r->state;
     bool reduced[OX_MAX_RANK], known;
     OX_TRY(get_axes(r, reduced, &known));
     p->kind = kind_of(r);
+    if (r->in[0]->dtype == OX_F32 && (p->uk = micro_kernel(p->kind)))
+        r->kernel = p->uk->name;
     collapse(p, r->in[0], reduced);
     p->n_chunk = p->rows ? 1 : OX_MAX((p->n + PIECE - 1) / PIECE, 1);
     p->count = product(&p->reduced) * (p->rows ? 1 : p->n);

@@ -45,12 +45,15 @@ static void unit_f32(const softmax *s, int64_t u)
 
 static void lane_f64(const softmax *s, const double *x, double *y)
 {
-    double max = -INFINITY, sum = 0;
+    double max = -INFINITY, sum = 0, lost = 0;
     int64_t step = s->a.inner, end = s->a.n * step;
     for (int64_t k = 0; k < end; k += step)
         max = fmax(max, x[k]);
-    for (int64_t k = 0; k < end; k += step)
-        sum += exp(x[k] - max);
+    for (int64_t k = 0; k < end; k += step) { /* Kahan: there is no wider type to add up in */
+        double e = exp(x[k] - max) - lost, next = sum + e;
+        lost = (next - sum) - e;
+        sum = next;
+    }
     double shift = log(sum);
     for (int64_t k = 0; k < end; k += step)
         y[k] = s->log ? x[k] - max - shift : exp(x[k] - max) / sum;

@@ -95,9 +95,10 @@ def reductions():
                                              ((0,), (-1,), (0, -1), None)):
         if axes and len(axes) > len(shape):
             continue
-        x = rng.standard_normal(shape).astype(np.float32) + np.float32(0.5)
-        y = np.asarray(REDUCTIONS[op](x.astype(np.float64), axes, True)).astype(np.float32)
-        case(op, 18, "long", [x, None if axes is None else i64(*axes)], [y])
+        for dtype in (np.float32, np.float64):
+            x = (rng.standard_normal(shape) + 0.5).astype(dtype)
+            y = np.asarray(REDUCTIONS[op](x.astype(np.float64), axes, True)).astype(dtype)
+            case(op, 18, "long", [x, None if axes is None else i64(*axes)], [y])
     for op, special in itertools.product(("ReduceMax", "ReduceMin", "ReduceSum", "ReduceLogSumExp"),
                                          ([1, np.nan, 2], [-np.inf, -np.inf], [np.inf, 1], [np.inf, -np.inf], [-0.0, -0.0])):
         for n in (1, 40):
@@ -148,8 +149,9 @@ def running():
                     y = narrow(np.flip(y, axis) if reverse else y, kind)
                     at = np.array(axis, dtype=rng.choice([np.int32, np.int64]))
                     case(op, version, kind, [x, at], [y], exclusive=exclusive, reverse=reverse)
-    x = rng.standard_normal((5, 100003)).astype(np.float32)
-    case("CumSum", 14, "long", [x, np.array(1)], [np.cumsum(x.astype(np.float64), 1).astype(np.float32)])
+    for dtype in (np.float32, np.float64):
+        x = rng.standard_normal((5, 100003)).astype(dtype)
+        case("CumSum", 14, "long", [x, np.array(1)], [np.cumsum(x.astype(np.float64), 1).astype(dtype)])
 
 
 def tops():
@@ -195,7 +197,7 @@ def uniques():
 def softmaxes():
     for op in ("Softmax", "LogSoftmax", "Hardmax"):
         for version, kind in versions(op):
-            for shape, axis in (((3, 4, 5), 1), ((3, 4, 5), 0), ((3, 4, 5), 2), ((6,), 0), ((2, 300), 1), ((300, 2), 0), ((2, 3, 4, 5), -1)):
+            for shape, axis in (((3, 4, 5), 1), ((3, 4, 5), 0), ((3, 4, 5), 2), ((6,), 0), ((2, 300), 1), ((300, 2), 0), ((2, 3, 4, 5), -1), ((3, 30011), 1)):
                 if axis < 0 and version < 11:
                     continue
                 x = rng.standard_normal(shape).astype(NUMPY[kind])
