@@ -1,0 +1,308 @@
+#!/usr/bin/env python3
+"""Test cases for the operators of vision networks, where ONNX's own suite has none or few.
+
+Writes folders for `onnxrun test`: usage make_nn.py OUT [NAME ...].  Expected values are PyTorch's or
+plain numpy's in double, never ours.  Needs numpy, torch and onnx.
+"""
+import itertools
+import json
+import os
+import sys
+
+import numpy as np
+import onnx
+import torch
+import torch.nn.functional as F
+from onnx import TensorProto, helper, numpy_helper
+
+rng = np.random.default_rng(7)
+OUT = None
+SEEN = set()
+
+
+def rand(*shape, dtype=np.float32):
+    return rng.standard_normal(shape).astype(dtype)
+
+
+def case(op, name, inputs, outputs, opset, domain="", constants=(), magnitude=None, **attributes):
+    """One node.  inputs: arrays or None (absent); constants: indices of inputs that are initializers;
+    outputs: arrays or None (not wanted).  magnitude: largest sum of absolute terms behind an element;
+    8 units of float rounding of it may be lost where terms cancel."""
+    folder = os.path.join(OUT, f"{op}-{name}")
+    assert folder not in SEEN, folder
+    SEEN.add(folder)
+    os.makedirs(os.path.join(folder, "test_data_set_0"), exist_ok=True)
+    proto = lambda a: numpy_helper.from_array(np.ascontiguousarray(a) if np.ndim(a) else np.asarray(a))
+    info = lambda n, a: helper.make_tensor_value_info(n, proto(a).data_type, np.shape(a))
+    names = [f"x{i}" if a is not None else "" for i, a in enumerate(inputs)]
+    wanted = [f"y{i}" if a is not None else "" for i, a in enumerate(outputs)]
+    node = helper.make_node(op, names, wanted, domain=domain, **attributes)
+    fed = [(n, a) for i, (n, a) in enumerate(zip(names, inputs)) if a is not None and i not in constants]
+    held = [(names[i], inputs[i]) for i in constants]
+    initializers = []
+    for n, a in held:
+        t = proto(a)
+        t.name = n
+        initializers.append(t)
+    made = [(n, a) for n, a in zip(wanted, outputs) if a is not None]
+    graph = helper.make_graph([node], "case", [info(n, a) for n, a in fed], [info(n, a) for n, a in made],
+                              initializers)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid(domain, opset)])
+    model.ir_version = 8 if opset < 20 else 10
+    onnx.save(model, os.path.join(folder, "model.onnx"))
+    if magnitude:
+        with open(os.path.join(folder, "data.json"), "w") as f:
+            json.dump({"rtol": 1e-3, "atol": 8 * 2.0**-24 * float(magnitude)}, f)
+    for stem, values in (("input", fed), ("output", made)):
+        for i, (_, a) in enumerate(values):
+            with open(os.path.join(folder, "test_data_set_0", f"{stem}_{i}.pb"), "wb") as f:
+                f.write(proto(a).SerializeToString())
+
+
+def double(*arrays):
+    return [torch.from_numpy(np.asarray(a, dtype=np.float64)) for a in arrays]
+
+
+def as_type(t, dtype=np.float32):
+    return np.asarray(t.numpy() if isinstance(t, torch.Tensor) else t).astype(dtype)
+
+
+# ---------------------------------------------------------------- pooling
+def pools():
+    for d, (k, s, p, dil, ceil) in itertools.product((1, 2, 3), (
+            (2, 2, 0, 1, 0), (3, 2, 1, 1, 0), (3, 1, 1, 1, 0), (3, 2, 1, 2, 1), (5, 3, 2, 1, 1), (2, 3, 1, 1, 0))):
+        size = {1: (61,), 2: (37, 53), 3: (11, 13, 17)}[d]
+        x = rand(2, 5, *size)
+        pool = getattr(F, f"max_pool{d}d")
+        y, i = pool(double(x)[0], k, s, p, dil, bool(ceil), True)
+        plane = int(np.prod(size))
+        index = i.numpy() + plane * np.arange(10).reshape((2, 5) + (1,) * d)
+        at = dict(kernel_shape=[k] * d, strides=[s] * d, pads=[p] * 2 * d, dilations=[dil] * d, ceil_mode=ceil)
+        name = f"{d}d_k{k}s{s}p{p}d{dil}c{ceil}"
+        case("MaxPool", name, [x], [as_type(y)], 12, **at)
+        case("MaxPool", name + "_index", [x], [as_type(y), index], 12, **at)
+        case("MaxPool", name + "_only_index", [x], [None, index], 11, **at)
+        if dil == 1:
+            for include in (0, 1):
+                y = getattr(F, f"avg_pool{d}d")(double(x)[0], k, s, p, bool(ceil), bool(include))
+                at = dict(kernel_shape=[k] * d, strides=[s] * d, pads=[p] * 2 * d, ceil_mode=ceil, count_include_pad=include)
+                case("AveragePool", f"{name}_pad{include}", [x], [as_type(y)], 11, **at)
+    # columns first, and integers
+    x = rng.integers(-128, 128, (1, 2, 9, 11)).astype(np.int8)
+    y, i = F.max_pool2d(double(x)[0], 3, 2, 1, return_indices=True)
+    i = i.numpy()
+    columns = i // 11 + i % 11 * 9 + np.arange(2).reshape(1, 2, 1, 1) * 99
+    at = dict(kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4)
+    case("MaxPool", "columns_int8", [x], [as_type(y, np.int8), columns], 12, storage_order=1, **at)
+    case("MaxPool", "uint8", [(x.astype(int) + 128).astype(np.uint8)], [as_type(y + 128, np.uint8)], 12, **at)
+    # NaN and infinities
+    x = rand(1, 1, 6, 6)
+    x[0, 0, 2, 2], x[0, 0, 5, 5], x[0, 0, :2, :2] = np.nan, np.inf, -np.inf
+    case("MaxPool", "special", [x], [as_type(F.max_pool2d(torch.from_numpy(x), 2))], 12, kernel_shape=[2, 2], strides=[2, 2])
+
+
+def lp_pools():
+    for opset, p in ((1, 2.0), (1, 1.5), (2, 3), (11, 1), (18, 2)):
+        x = rand(2, 3, 12, 9)
+        padded = np.pad(np.abs(x.astype(np.float64)) ** p, ((0, 0), (0, 0), (1, 1), (1, 1)))
+        view = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), (2, 3))[:, :, ::2, ::2]
+        y = view.sum((-1, -2)) ** (1 / p)
+        case("LpPool", f"{opset}_p{p}", [x], [as_type(y)], opset, p=p, kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4)
+    for opset, p, dtype in ((1, 2.0, np.float32), (1, 0.5, np.float32), (2, 1, np.float64), (2, 3, np.float32), (22, 2, np.float32), (22, 2, np.float16)):
+        x = rand(2, 3, 7, 5, 4, dtype=dtype)
+        y = (np.abs(x.astype(np.float64)) ** p).sum((2, 3, 4), keepdims=True) ** (1 / p)
+        case("GlobalLpPool", f"{opset}_p{p}_{np.dtype(dtype).name}", [x], [as_type(y, dtype)], opset, p=p)
+    x = rand(3, 4, 33, 41)
+    case("GlobalAveragePool", "large", [x], [as_type(x.astype(np.float64).mean((2, 3), keepdims=True))], 1)
+    case("GlobalMaxPool", "large", [x], [x.max((2, 3), keepdims=True)], 1)
+
+
+# ---------------------------------------------------------------- normalisation
+def stats(x, axes):
+    x = x.astype(np.float64)
+    return x.mean(axes, keepdims=True), x.var(axes, keepdims=True)
+
+
+def batch_norms():
+    x = rand(3, 4, 5, 6) * 3 + 1
+    scale, bias, mean = rand(4), rand(4), rand(4)
+    var = rng.uniform(0.5, 2, 4).astype(np.float32)
+    c = lambda v: v.astype(np.float64).reshape(1, 4, 1, 1)
+    test = (x - c(mean)) / np.sqrt(c(var) + 1e-5) * c(scale) + c(bias)
+    m, v = stats(x, (0, 2, 3))
+    train = (x - m) / np.sqrt(v + 1e-5) * c(scale) + c(bias)
+    m, v = m.reshape(-1), v.reshape(-1)
+    running = [mean * 0.8 + m * 0.2, var * 0.8 + v * 0.2]
+    ins = [x, scale, bias, mean, var]
+    case("BatchNormalization", "1_test", ins, [as_type(test)], 1, is_test=1, consumed_inputs=[0, 0, 0, 1, 1])
+    case("BatchNormalization", "6_test", ins, [as_type(test)], 6, is_test=1)
+    for opset, more in ((1, dict(consumed_inputs=[0, 0, 0, 1, 1])), (6, {}), (7, {}), (9, {})):
+        case("BatchNormalization", f"{opset}_train", ins, [as_type(a) for a in [train] + running + [m, v]], opset, momentum=0.8, **more)
+    case("BatchNormalization", "9_test", ins, [as_type(test)], 9)
+    case("BatchNormalization", "14_train", ins, [as_type(a) for a in [train] + running], 14, momentum=0.8, training_mode=1)
+    half = [a.astype(np.float16) for a in (x, scale, bias)]
+    y = (half[0] - c(mean)) / np.sqrt(c(var) + 1e-5) * c(half[1]) + c(half[2])
+    case("BatchNormalization", "15_half", half + [mean, var], [as_type(y, np.float16)], 15)
+    per = [rand(4, 5, 6) for _ in range(3)] + [rng.uniform(0.5, 2, (4, 5, 6)).astype(np.float32)]
+    y = (x.astype(np.float64) - per[2]) / np.sqrt(per[3] + 1e-5) * per[0] + per[1]
+    case("BatchNormalization", "7_not_spatial", [x] + per, [as_type(y)], 7, spatial=0)
+    flat = rand(9, 4)
+    y = (flat.astype(np.float64) - mean) / np.sqrt(var.astype(np.float64) + 1e-5) * scale + bias
+    case("BatchNormalization", "9_rows", [flat] + ins[1:], [as_type(y)], 9)
+    vector = rand(50) + 5
+    one = [a[:1] for a in ins[1:]]
+    y = (vector.astype(np.float64) - one[2]) / np.sqrt(one[3].astype(np.float64) + 1e-5) * one[0] + one[1]
+    case("BatchNormalization", "9_vector", [vector] + one, [as_type(y)], 9)
+
+
+def norms():
+    for shape in ((2, 3, 17), (2, 6, 9, 31), (1, 4, 5, 6, 7)):
+        x = rand(*shape) * 2 + 100  # a mean far from 0 shows lost digits
+        scale, bias = rand(shape[1]), rand(shape[1])
+        y = F.instance_norm(double(x)[0], weight=double(scale)[0], bias=double(bias)[0], eps=1e-3)
+        for opset in (1, 6, 22):
+            case("InstanceNormalization", f"{opset}_{len(shape)}d", [x, scale, bias], [as_type(y)], opset, epsilon=1e-3)
+    for groups in (1, 2, 6):
+        x, scale, bias = rand(2, 6, 7, 8), rand(6), rand(6)
+        y = F.group_norm(double(x)[0], groups, double(scale)[0], double(bias)[0], 1e-5)
+        case("GroupNormalization", f"21_{groups}", [x, scale, bias], [as_type(y)], 21, num_groups=groups)
+        scale, bias = rand(groups), rand(groups)
+        full = [np.repeat(a, 6 // groups) for a in (scale, bias)]
+        y = F.group_norm(double(x)[0], groups, double(full[0])[0], double(full[1])[0], 1e-5)
+        case("GroupNormalization", f"18_{groups}", [x, scale, bias], [as_type(y)], 18, num_groups=groups)
+    for shape, axis, scale_shape in (((5, 768), -1, (768,)), ((2, 3, 4, 5), 1, (3, 4, 5)), ((2, 3, 4, 5), 2, (5,)),
+                                     ((2, 3, 4, 5), 2, ()), ((2, 3, 4, 5), 2, (3, 1, 5)), ((2, 3, 4), 2, (2, 3, 4)), ((7,), 0, (7,))):
+        x, scale, bias = rand(*shape) * 3 + 50, rand(*scale_shape), rand(*scale_shape)
+        axes = tuple(range(axis % len(shape), len(shape)))
+        m, v = stats(x, axes)
+        name = f"{'x'.join(map(str, shape))}_{axis}_{'x'.join(map(str, scale_shape))}"
+        y = (x - m) / np.sqrt(v + 1e-5) * scale + bias
+        case("LayerNormalization", name, [x, scale, bias], [as_type(a) for a in (y, m, 1 / np.sqrt(v + 1e-5))], 17, axis=axis)
+        case("LayerNormalization", name + "_plain", [x, scale], [as_type(y - bias)], 17, axis=axis)
+        rms = np.sqrt((x.astype(np.float64) ** 2).mean(axes, keepdims=True) + 1e-5)
+        case("RMSNormalization", name, [x, scale], [as_type(x / rms * scale)], 23, axis=axis)
+    x, scale = rand(4, 32), rand(32)
+    rms = np.sqrt((x.astype(np.float64) ** 2).mean(-1, keepdims=True) + 1e-5)
+    case("RMSNormalization", "half_scale", [x, scale.astype(np.float16)], [as_type(x / rms * scale.astype(np.float16), np.float16)], 23)
+    case("RMSNormalization", "half_x", [x.astype(np.float16), scale], [as_type(x.astype(np.float16) / rms * scale)], 23)
+    for p, axis, opset, dtype in ((1, 0, 1, np.float32), (2, 1, 1, np.float64), (2, -1, 22, np.float16)):
+        x = rand(3, 300, 5, dtype=dtype)
+        x[1, :, 2] = 0
+        n = np.linalg.norm(x.astype(np.float64), p, axis, keepdims=True)
+        y = np.divide(x, n, out=np.zeros(x.shape), where=n != 0)
+        case("LpNormalization", f"{opset}_p{p}_{axis}", [x], [as_type(y, dtype)], opset, p=p, axis=axis)
+    for size, beta in ((1, 0.75), (2, 0.5), (4, 0.6), (5, 0.75), (30, 1.0)):
+        x = rand(2, 9, 40, 33)
+        square = np.pad(x.astype(np.float64) ** 2, ((0, 0), ((size - 1) // 2, size - 1 - (size - 1) // 2), (0, 0), (0, 0)))
+        total = np.lib.stride_tricks.sliding_window_view(square, size, 1).sum(-1)
+        y = x / (1.5 + 0.01 / size * total) ** beta
+        case("LRN", f"{size}_{beta}", [x], [as_type(y)], 13, size=size, alpha=0.01, beta=beta, bias=1.5)
+
+
+# ---------------------------------------------------------------- convolution
+def transposes():
+    for n, (d, k, s, p, dil, extra, group) in enumerate((
+            (1, 16, 8, 4, 1, 0, 1), (2, 2, 2, 0, 1, 0, 1), (2, 4, 2, 1, 1, 0, 1), (2, 3, 1, 1, 1, 0, 2), (2, 3, 2, 1, 1, 1, 4),
+            (2, 3, 3, 0, 2, 2, 1), (2, 5, 2, 2, 2, 1, 1), (3, 2, 2, 0, 1, 0, 1), (3, 3, 2, 1, 1, 1, 2), (2, 7, 1, 3, 1, 0, 1),
+            (2, 1, 2, 0, 1, 1, 1), (1, 3, 5, 1, 1, 0, 1))):
+        size = {1: (50,), 2: (19, 23), 3: (5, 6, 7)}[d]
+        x, w, b = rand(2, 16, *size), rand(16, 12 // group, *[k] * d), rand(12)
+        conv = getattr(F, f"conv_transpose{d}d")
+        y = conv(*double(x, w, b), stride=s, padding=p, output_padding=extra, groups=group, dilation=dil)
+        at = dict(strides=[s] * d, pads=[p] * 2 * d, dilations=[dil] * d, output_padding=[extra] * d, group=group)
+        mag = conv(*double(abs(x), abs(w), abs(b)), stride=s, padding=p, output_padding=extra, groups=group, dilation=dil).max()
+        case("ConvTranspose", f"{n}", [x, w, b], [as_type(y)], 11, constants=(1, 2), magnitude=mag, kernel_shape=[k] * d, **at)
+        case("ConvTranspose", f"{n}_no_bias", [x.astype(np.float64), w.astype(np.float64)],
+             [as_type(y - torch.from_numpy(b.astype(np.float64)).reshape(-1, *[1] * d), np.float64)], 1, **at)
+    # wide enough for several blocks of channels
+    x, w = rand(1, 8, 96, 96), rand(8, 40, 4, 4)
+    y = F.conv_transpose2d(*double(x, w), stride=2, padding=1)
+    mag = F.conv_transpose2d(*double(abs(x), abs(w)), stride=2, padding=1).max()
+    case("ConvTranspose", "large", [x, w], [as_type(y)], 11, magnitude=mag, strides=[2, 2], pads=[1] * 4)
+    # sizes: the odd element of padding, and outputs that nothing reaches
+    x, w = rand(1, 4, 6, 6), rand(4, 5, 4, 4)
+    full = F.conv_transpose2d(*double(x, w), stride=2).numpy()  # 14 x 14
+    case("ConvTranspose", "same_upper", [x, w], [as_type(full[:, :, 1:13, 1:13])], 11, strides=[2, 2], auto_pad="SAME_UPPER")
+    w3 = rand(4, 5, 3, 3)
+    full = F.conv_transpose2d(*double(x, w3), stride=2).numpy()  # 13 x 13
+    case("ConvTranspose", "same_upper_odd", [x, w3], [as_type(full[:, :, :12, :12])], 11, strides=[2, 2], auto_pad="SAME_UPPER")
+    case("ConvTranspose", "same_lower_odd", [x, w3], [as_type(full[:, :, 1:, 1:])], 11, strides=[2, 2], auto_pad="SAME_LOWER")
+    case("ConvTranspose", "shape_odd", [x, w3], [as_type(full[:, :, 2:12, 1:13])], 11, strides=[2, 2], output_shape=[10, 12])
+    case("ConvTranspose", "shape_more", [x, w3], [as_type(np.pad(full, ((0, 0), (0, 0), (0, 1), (0, 2))))], 11, strides=[2, 2], output_shape=[14, 15])
+
+
+# ---------------------------------------------------------------- resampling
+def resizes():
+    opset = 19
+    for d, scale, mode, coord in itertools.product((1, 2, 3), (2.0, 1.6, 0.55), ("linear", "cubic"), ("half_pixel", "align_corners")):
+        if mode == "cubic" and d != 2:
+            continue
+        size = {1: (20,), 2: (15, 18), 3: (6, 7, 8)}[d]
+        x = rand(2, 3, *size)
+        out = tuple(int(n * scale) for n in size)
+        name = {1: "linear", 2: "bilinear", 3: "trilinear"}[d] if mode == "linear" else "bicubic"
+        y = F.interpolate(double(x)[0], size=out, mode=name, align_corners=coord == "align_corners")
+        sizes = np.array((2, 3) + out, dtype=np.int64)
+        case("Resize", f"{mode}_{d}d_{scale}_{coord}", [x, None, None, sizes], [as_type(y)], opset, constants=(3,), mode=mode,
+             coordinate_transformation_mode=coord)
+        case("Resize", f"{mode}_{d}d_{scale}_{coord}_fed", [x, None, None, sizes[2:]], [as_type(y)], opset, mode=mode,
+             coordinate_transformation_mode=coord, axes=list(range(2, 2 + d)))
+        if coord == "half_pixel" and d == 2:  # channels last, and a last axis that stays
+            last = np.ascontiguousarray(x.transpose(0, 2, 3, 1))
+            case("Resize", f"{mode}_last_{scale}", [last, None, None, np.array(out, dtype=np.int64)],
+                 [as_type(y.numpy().transpose(0, 2, 3, 1))], opset, mode=mode, axes=[1, 2])
+            rows = F.interpolate(double(x)[0], size=(out[0], size[1]), mode=name)
+            case("Resize", f"{mode}_rows_{scale}", [x, None, None, np.array(out[:1], dtype=np.int64)], [as_type(rows)], opset,
+                 mode=mode, axes=[2])
+    for scale, mode in itertools.product((0.3, 0.7), ("linear", "cubic")):
+        x = rand(2, 3, 40, 30)
+        out = (int(40 * scale), int(30 * scale))
+        y = F.interpolate(double(x)[0], size=out, mode="bi" + mode, antialias=True)
+        case("Resize", f"antialias_{mode}_{scale}", [x, None, None, np.array((2, 3) + out, dtype=np.int64)], [as_type(y)], opset,
+             mode=mode, antialias=1, exclude_outside=1, cubic_coeff_a=-0.5)
+    for dtype in (np.float32, np.uint8, np.float16, np.int64, np.complex128, np.bool_):
+        x = (rng.standard_normal((2, 3, 7, 9)) * 50).astype(dtype)
+        up = x.repeat(2, 2).repeat(2, 3)
+        case("Resize", f"nearest_2x_{np.dtype(dtype).name}", [x, None, np.array([1, 1, 2, 2], dtype=np.float32)], [up], 13,
+             mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor")
+        up = x.repeat(3, 3)
+        case("Upsample", f"9_{np.dtype(dtype).name}", [x, np.array([1, 1, 1, 3], dtype=np.float32)], [up], 9, mode="nearest")
+    text = np.array([["a", "bc", "", "déf"]], dtype=object)
+    case("Resize", "nearest_text", [text, None, np.array([3, 2], dtype=np.float32)], [text.repeat(3, 0).repeat(2, 1)], 13)
+    x = rng.integers(0, 256, (1, 2, 8, 9)).astype(np.uint8)
+    y = F.interpolate(double(x)[0], size=(13, 5), mode="bicubic")
+    case("Resize", "cubic_uint8", [x, None, None, np.array((1, 2, 13, 5), dtype=np.int64)],
+         [np.clip(np.rint(y.numpy()), 0, 255).astype(np.uint8)], opset, mode="cubic")
+    x = (rand(1, 2, 8, 9) + 1j * rand(1, 2, 8, 9)).astype(np.complex64)
+    parts = [F.interpolate(double(p)[0], size=(13, 20), mode="bilinear").numpy() for p in (x.real, x.imag)]
+    case("Resize", "linear_complex64", [x, None, None, np.array((1, 2, 13, 20), dtype=np.int64)],
+         [(parts[0] + 1j * parts[1]).astype(np.complex64)], opset, mode="linear")
+    x = rand(1, 2, 5, 6)
+    case("Upsample", "7_linear", [x], [as_type(asymmetric(x, (1, 1, 2, 3)))], 7, scales=[1.0, 1.0, 2.0, 3.0], mode="linear")
+    case("Upsample", "1_bilinear", [x], [as_type(asymmetric(x, (1, 1, 2, 1.5)))], 1, height_scale=2.0, width_scale=1.5, mode="bilinear")
+    case("Resize", "10_linear", [x, np.array([1, 1, 2, 0.5], dtype=np.float32)], [as_type(asymmetric(x, (1, 1, 2, 0.5)))], 10, mode="linear")
+    x[0, 0, 2, 2] = np.inf  # an infinity stays with its neighbours
+    y = F.interpolate(torch.from_numpy(x), size=(10, 12), mode="bilinear", align_corners=False)
+    case("Resize", "linear_inf", [x, None, np.array([1, 1, 2, 2], dtype=np.float32)], [y.numpy()], 13, mode="linear")
+
+
+def asymmetric(x, scales):
+    y = x.astype(np.float64)
+    for axis, s in enumerate(scales):
+        n = y.shape[axis]
+        at = np.arange(int(n * s)) / s
+        lo = np.minimum(np.floor(at).astype(int), n - 1)
+        hi = np.minimum(lo + 1, n - 1)
+        f = (at - np.floor(at)).reshape([-1 if a == axis else 1 for a in range(x.ndim)])
+        y = y.take(lo, axis) * (1 - f) + y.take(hi, axis) * f
+    return y
+
+
+GROUPS = [pools, lp_pools, batch_norms, norms, transposes, resizes]
+
+if __name__ == "__main__":
+    OUT = sys.argv[1]
+    for group in GROUPS:
+        if len(sys.argv) < 3 or group.__name__ in sys.argv[2:]:
+            group()
+    print(f"{len(SEEN)} cases in {OUT}")
