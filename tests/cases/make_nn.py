@@ -298,7 +298,174 @@ def asymmetric(x, scales):
     return y
 
 
-GROUPS = [pools, lp_pools, batch_norms, norms, transposes, resizes]
+# ---------------------------------------------------------------- integer and deformed convolution
+def integer_convs():
+    for n, (d, k, s, p, dil, group, xt, wt) in enumerate((
+            (2, 3, 1, 1, 1, 1, np.uint8, np.uint8), (2, 3, 2, 1, 1, 2, np.uint8, np.int8), (2, 1, 1, 0, 1, 1, np.int8, np.int8),
+            (1, 5, 2, 2, 2, 1, np.int8, np.uint8), (3, 2, 1, 0, 1, 3, np.uint8, np.int8), (2, 3, 1, 1, 1, 12, np.uint8, np.int8))):
+        size = {1: (40,), 2: (13, 17), 3: (5, 6, 7)}[d]
+        draw = lambda t, *shape: rng.integers(np.iinfo(t).min, np.iinfo(t).max + 1, shape).astype(t)
+        x, w = draw(xt, 2, 12, *size), draw(wt, 24, 12 // group, *[k] * d)
+        xz, wz, wzs = draw(xt), draw(wt), draw(wt, 24)
+        conv = lambda z: getattr(F, f"conv{d}d")(torch.from_numpy(x.astype(np.float64) - float(xz)),
+                                                 torch.from_numpy(w.astype(np.float64) - z), None, s, p, dil, group)
+        at = dict(strides=[s] * d, pads=[p] * 2 * d, dilations=[dil] * d, group=group)
+        each = wzs.astype(np.float64).reshape(-1, *[1] * (d + 1))
+        case("ConvInteger", f"{n}", [x, w, xz, wz], [as_type(conv(float(wz)), np.int32)], 10, constants=(1,), **at)
+        case("ConvInteger", f"{n}_each", [x, w, xz, wzs], [as_type(conv(each), np.int32)], 10, **at)
+        scale, bias = rng.uniform(0.5, 1, 24).astype(np.float32), rng.integers(-9999, 9999, 24).astype(np.int32)
+        total = conv(each).numpy()
+        y_scale = np.float32(abs(total).max() / 100)
+        for yt in (np.uint8, np.int8):
+            ratio = (np.float32(0.5) * scale / y_scale).reshape(1, -1, *[1] * d)
+            b = bias.reshape(1, -1, *[1] * d)
+            y = np.clip(np.rint((total + b) * ratio.astype(np.float64)) + 3, np.iinfo(yt).min, np.iinfo(yt).max)
+            case("QLinearConv", f"{n}_{yt.__name__}", [x, np.float32(0.5), xz, w, scale, wzs, y_scale, yt(3), bias], [y.astype(yt)],
+                 10, constants=(3,), **at)
+
+
+def lerp(x, at):
+    """x [..., spatial] at a position, zero outside."""
+    n = len(at)
+    total = 0
+    for corner in itertools.product((0, 1), repeat=n):
+        i = [int(np.floor(a)) + c for a, c in zip(at, corner)]
+        if all(0 <= q < m for q, m in zip(i, x.shape[-n:])):
+            total = total + x[(..., *i)] * np.prod([1 - abs(a - q) for a, q in zip(at, i)])
+    return total
+
+
+def deformed():
+    for n, (d, k, s, p, dil, group, og, masked) in enumerate((
+            (2, 3, 1, 1, 1, 1, 1, True), (2, 3, 2, 0, 1, 2, 1, False), (2, 2, 1, 1, 2, 2, 4, True), (1, 3, 1, 1, 1, 1, 2, False),
+            (3, 2, 1, 0, 1, 1, 1, True))):
+        size = {1: (11,), 2: (7, 8), 3: (4, 5, 6)}[d]
+        out = tuple((m + 2 * p - (k - 1) * dil - 1) // s + 1 for m in size)
+        kernel = [k] * d
+        x, w, b = rand(2, 8, *size), rand(6, 8 // group, *kernel), rand(6)
+        offset = rand(2, og * k**d * d, *out) * 2
+        mask = rng.uniform(0, 1, (2, og * k**d, *out)).astype(np.float32) if masked else None
+        y = np.zeros((2, 6, *out)) + b.reshape(1, -1, *[1] * d)
+        o, m = offset.reshape(2, og, k**d, d, *out), mask.reshape(2, og, k**d, *out) if masked else None
+        for image, pos in itertools.product(range(2), np.ndindex(*out)):
+            for g, (i, tap) in itertools.product(range(og), enumerate(np.ndindex(*kernel))):
+                at = [pos[q] * s - p + tap[q] * dil + float(o[(image, g, i, q, *pos)]) for q in range(d)]
+                part = slice(g * 8 // og, (g + 1) * 8 // og)
+                v = np.zeros(8) + 0.0
+                v[part] = lerp(x[image, part].astype(np.float64), at)
+                v = v * (float(m[(image, g, i, *pos)]) if masked else 1)
+                for q in range(6):
+                    first = q // (6 // group) * (8 // group)
+                    y[(image, q, *pos)] += v[first:first + 8 // group] @ w[(q, slice(None), *tap)].astype(np.float64)
+        case("DeformConv", f"{n}", [x, w, offset, b, mask] if masked else [x, w, offset, b], [as_type(y)], 19, magnitude=abs(y).max() * 4,
+             strides=[s] * d, pads=[p] * 2 * d, dilations=[dil] * d, group=group, offset_group=og, kernel_shape=kernel)
+
+
+def causal():
+    for k, length, past, activation in ((4, 9, True, "silu"), (4, 2, True, "none"), (3, 1, False, "swish"), (1, 5, False, "none"), (40, 300, True, "none")):
+        x, w, b, before = rand(2, 6, length), rand(6, 1, k), rand(6), rand(2, 6, k - 1)
+        full = np.concatenate([before if past else np.zeros_like(before), x], 2)
+        y = F.conv1d(*double(full, w, b), groups=6)
+        y = F.silu(y) if activation != "none" else y
+        case("CausalConvWithState", f"{k}_{length}_{activation}", [x, w, b, before if past else None][:4 if past else 3],
+             [as_type(y), full[:, :, full.shape[2] - (k - 1):]], 27, magnitude=20, activation=activation)
+
+
+# ---------------------------------------------------------------- grids and regions
+def grids():
+    for d, mode, padding, corners in itertools.product((2, 3), ("linear", "nearest", "cubic"), ("zeros", "border", "reflection"), (0, 1)):
+        if d == 3 and mode == "cubic":
+            continue
+        x = rand(2, 3, *((9, 7) if d == 2 else (4, 5, 6)))
+        grid = rng.uniform(-1.6, 1.6, (2, *((11, 70) if d == 2 else (3, 4, 5)), d)).astype(np.float32)
+        at = grid.astype(np.float64)
+        if (mode, padding) == ("cubic", "border"):  # ONNX moves the position itself to the border, PyTorch only the taps
+            size = np.array(x.shape[:1:-1])
+            pos = (at + 1) / 2 * (size - 1) if corners else ((at + 1) * size - 1) / 2
+            edge = 0 if corners else 0.5
+            pos = np.where((pos < -edge) | (pos > size - 1 + edge), np.clip(pos, 0, size - 1), pos)
+            at = pos / (size - 1) * 2 - 1 if corners else (2 * pos + 1) / size - 1
+        y = F.grid_sample(torch.from_numpy(x.astype(np.float64)), torch.from_numpy(at),
+                          {"linear": "bilinear", "cubic": "bicubic"}.get(mode, mode), padding, bool(corners))
+        at = dict(padding_mode=padding, align_corners=corners)
+        case("GridSample", f"20_{d}d_{mode}_{padding}_{corners}", [x, grid], [as_type(y)], 20, magnitude=30, mode=mode, **at)
+        if d == 2:
+            name = {"linear": "bilinear", "cubic": "bicubic"}.get(mode, mode)
+            case("GridSample", f"16_{mode}_{padding}_{corners}", [x, grid], [as_type(y)], 16, magnitude=30, mode=name, **at)
+    x, grid = rng.integers(0, 99, (1, 2, 6, 5)).astype(np.int32), rng.uniform(-1, 1, (1, 4, 4, 2)).astype(np.float32)
+    y = F.grid_sample(torch.from_numpy(x.astype(np.float64)), torch.from_numpy(grid.astype(np.float64)), align_corners=False)
+    case("GridSample", "int32", [x, grid], [np.trunc(y.numpy()).astype(np.int32)], 20)
+    text = np.array([[[["a", "b"], ["c", "d"]]]], dtype=object)
+    grid = np.array([[[[-0.5, -0.5], [0.5, -0.5]], [[-0.5, 0.5], [3, 3]]]], dtype=np.float32)
+    case("GridSample", "text", [text, grid], [np.array([[[["a", "b"], ["c", ""]]]], dtype=object)], 20, mode="nearest")
+    for d, corners, dtype in itertools.product((2, 3), (0, 1), (np.float32, np.float64)):
+        theta = rand(3, d, d + 1, dtype=dtype)
+        size = (3, 2, 5, 6) if d == 2 else (3, 2, 4, 3, 6)
+        y = F.affine_grid(torch.from_numpy(theta.astype(np.float64)), size, bool(corners))
+        case("AffineGrid", f"{d}d_{corners}_{np.dtype(dtype).name}", [theta, np.array(size, dtype=np.int64)], [as_type(y, dtype)], 20,
+             constants=(1,) if corners else (), magnitude=6, align_corners=corners)
+
+
+def regions():
+    x = rand(2, 20, 30, 40)
+    rois = np.array([[3, 4, 20, 17], [0, 0, 79, 59], [10.5, 2.25, 11, 40], [-8, -9, 5, 6], [70, 50, 99, 99]], dtype=np.float32)
+    images = np.array([0, 1, 1, 0, 1], dtype=np.int64)
+    for opset, half, mode, samples in itertools.product((10, 16, 22), (False, True), ("avg", "max"), (0, 2)):
+        if opset == 10 and half:
+            continue
+        f = np.float32
+        y = np.zeros((5, 20, 3, 4))
+        for n, (x1, y1, x2, y2) in enumerate(rois * f(0.5) - f(0.5 if half else 0)):
+            w, h = (x2 - x1, y2 - y1) if half else (max(x2 - x1, f(1)), max(y2 - y1, f(1)))
+            bw, bh = w / f(4), h / f(3)
+            gx, gy = (samples, samples) if samples else (int(np.ceil(bw)), int(np.ceil(bh)))
+            for p, q in itertools.product(range(3), range(4)):
+                got = []
+                for i, j in itertools.product(range(gy), range(gx)):
+                    v, u = y1 + (p + (i + 0.5) / gy) * bh, x1 + (q + (j + 0.5) / gx) * bw
+                    if v < -1 or v > 30 or u < -1 or u > 40:
+                        got.append(np.zeros((4, 20)))
+                        continue
+                    v, u = min(max(v, 0), 29), min(max(u, 0), 39)
+                    a, b = int(v), int(u)
+                    c, d = min(a + 1, 29), min(b + 1, 39)
+                    plane = x[images[n]].astype(np.float64)
+                    got.append(np.stack([plane[:, a, b] * (1 - v + a) * (1 - u + b), plane[:, a, d] * (1 - v + a) * (u - b),
+                                         plane[:, c, b] * (v - a) * (1 - u + b), plane[:, c, d] * (v - a) * (u - b)]))
+                y[n, :, p, q] = np.max(got, (0, 1)) if mode == "max" else np.sum(got, 1).mean(0)
+        at = dict(mode=mode, sampling_ratio=samples, spatial_scale=0.5, output_height=3, output_width=4)
+        if opset >= 16:
+            at["coordinate_transformation_mode"] = "half_pixel" if half else "output_half_pixel"
+        case("RoiAlign", f"{opset}_{int(half)}_{mode}_{samples}", [x, rois, images], [as_type(y)], opset, magnitude=abs(x).max(), **at)
+    boxes = np.concatenate([images[:, None], rois], 1).astype(np.float32)
+    for opset, scale in ((1, 1.0), (1, 0.5), (22, 0.25)):
+        y = np.zeros((5, 20, 3, 4), dtype=np.float32)
+        for n, box in enumerate(boxes):
+            x1, y1, x2, y2 = (int(np.floor(abs(v) * scale + 0.5) * np.sign(v)) for v in box[1:])
+            h, w = max(y2 - y1 + 1, 1), max(x2 - x1 + 1, 1)
+            for p, q in itertools.product(range(3), range(4)):
+                rows = slice(*np.clip((y1 + p * h // 3, y1 - (-(p + 1) * h // 3)), 0, 30))
+                columns = slice(*np.clip((x1 + q * w // 4, x1 - (-(q + 1) * w // 4)), 0, 40))
+                part = x[int(box[0]), :, rows, columns]
+                y[n, :, p, q] = part.max((1, 2)) if part.size else 0
+        case("MaxRoiPool", f"{opset}_{scale}", [x, boxes], [y], opset, pooled_shape=[3, 4], spatial_scale=scale)
+    case("MaxRoiPool", "half", [x.astype(np.float16), boxes.astype(np.float16)], [y.astype(np.float16)], 22, pooled_shape=[3, 4], spatial_scale=0.25)
+
+
+def unpools():
+    for d in (1, 2, 3):
+        x = rand(2, 3, *(12, 10, 8)[:d])
+        y, i = getattr(F, f"max_pool{d}d")(torch.from_numpy(x), 2, 2, return_indices=True)
+        back = getattr(F, f"max_unpool{d}d")(y, i, 2, 2)
+        plane = int(np.prod(x.shape[2:]))
+        index = i.numpy() + plane * np.arange(6).reshape((2, 3) + (1,) * d)
+        case("MaxUnpool", f"{d}d", [y.numpy(), index], [back.numpy()], 11, kernel_shape=[2] * d, strides=[2] * d)
+        more = np.pad(back.numpy(), [(0, 0), (0, 0)] + [(0, 1)] * d)
+        case("MaxUnpool", f"{d}d_shape", [y.numpy(), index, np.array(more.shape, dtype=np.int64)], [more], 9, constants=(2,),
+             kernel_shape=[2] * d, strides=[2] * d)
+
+
+GROUPS = [pools, lp_pools, batch_norms, norms, transposes, resizes, integer_convs, deformed, causal, grids, regions, unpools]
 
 if __name__ == "__main__":
     OUT = sys.argv[1]
