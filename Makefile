@@ -117,6 +117,8 @@ ubsan: ## all tests under UndefinedBehaviorSanitizer
 	@$(MAKE) check OPT='-O1 -g' SAN='-fsanitize=undefined -fno-sanitize-recover=all'
 tsan: ## all tests under ThreadSanitizer
 	@$(MAKE) check OPT='-O1 -g' SAN='-fsanitize=thread'
+valgrind: $(B)/onnxrun ## hostile models, a network and sample cases under Valgrind
+	tests/valgrind.sh $(B)/onnxrun
 
 I = $(DESTDIR)$(PREFIX)
 install: all ## under PREFIX (/usr/local), below DESTDIR
@@ -135,5 +137,5 @@ uninstall:
 	  $(I)/include/onnxrun.h $(I)/share/man/man1/onnxrun.1 $(I)/lib/pkgconfig/onnxrun.pc
 
 clean: ; rm -rf build
-.PHONY: all help unit fuzz kerncheck accuracy accuracy-quick lint cli check conformance models asan ubsan tsan install uninstall clean FORCE
+.PHONY: all help unit fuzz kerncheck accuracy accuracy-quick lint cli check conformance models asan ubsan tsan valgrind install uninstall clean FORCE
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
