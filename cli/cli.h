@@ -24,7 +24,9 @@ typedef struct args {
     int64_t     max_memory;
     double      seconds, timeout, rtol, atol;
     const char *isa, *precision, *output, *format, *stage, *trace, *json_file, *dtype;
-    list        dims, outputs, expect;
+    const char *tolerance, *against;
+    bool        strict, explain, no_explain, determinism;
+    list        dims, outputs, expect, cases;
 } args;
 
 typedef struct command {
@@ -40,6 +42,7 @@ extern const int     n_commands;
 int cmd_run(const args *a);
 int cmd_check(const args *a);
 int cmd_diff(const args *a);
+int cmd_trace(const args *a);
 int cmd_bench(const args *a);
 int cmd_info(const args *a);
 int cmd_test(const args *a);
@@ -48,7 +51,7 @@ int cmd_dump(const args *a);
 
 /* ---- options.c ---- */
 enum {
-    RUN = 1, CHECK = 2, DIFF = 4, BENCH = 8, INFO = 16, TEST = 32, OPS = 64, DUMP = 128,
+    RUN = 1, CHECK = 2, DIFF = 4, BENCH = 8, INFO = 16, TEST = 32, OPS = 64, DUMP = 128, TRACE = 256,
 };
 /* 0, or STATUS_BAD after complaining. */
 int  parse_args(args *a, const command *c, int argc, char **argv);
@@ -125,8 +128,12 @@ typedef struct verdict {
     const char        *name;
     onnxrun_comparison c;
     char               type[320];
+    bool               judged;  /* j is filled */
+    onnxrun_judgement  j;
 } verdict;
-/* Prints the verdicts as text or JSON; STATUS_OK or STATUS_DIFFERENT. */
-int print_verdicts(const args *a, const verdict *v, int n);
+/* Prints the verdicts as text or JSON; STATUS_OK or STATUS_DIFFERENT.  data_set: the folder that a case
+ * of several came from, or NULL. */
+int print_verdicts(const args *a, const verdict *v, int n, const char *data_set);
+onnxrun_finding finding_of(const verdict *v);
 
 #endif

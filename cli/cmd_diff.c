@@ -43,7 +43,7 @@ static int compare(const args *a, const onnxrun_bundle *actual, const onnxrun_bu
         if (!find(expected, onnxrun_bundle_name(actual, i)))
             one_sided(&v[n++], onnxrun_bundle_name(actual, i), a->positional.v[1]);
     if (status == 0)
-        status = print_verdicts(a, v, n);
+        status = print_verdicts(a, v, n, NULL);
     free(v);
     return status;
 }

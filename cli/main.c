@@ -18,7 +18,8 @@ const command commands[] = {
       "  onnxrun model.onnx --random 1 --dim batch=4 --outputs all -o values.npz",
       RUN, cmd_run, 1, ANY },
     { "check", "MODEL [INPUT ...] --expect REF ...",
-      "Runs the model and compares its outputs with references: a verdict per output.\n"
+      "Runs the model and compares its outputs with references: a verdict per output.  Where the\n"
+      "tolerance does not hold, the float64 oracle tells who is wrong.\n"
       "Equal: |actual - expected| <= atol + rtol * |expected|, NaN equals NaN, infinities equal by "
       "sign,\n"
       "integers and strings exact, shape and type exact.",
@@ -26,6 +27,14 @@ const command commands[] = {
       "  onnxrun check model.onnx inputs.npz --expect logits=ref.npy --rtol 1e-3 --atol 0\n"
       "  onnxrun check model.onnx input.npy --expect torch_out.npy --optimize 0 --json",
       CHECK, cmd_check, 1, ANY },
+    { "trace", "MODEL [INPUT ...] --against REF",
+      "Compares every value that a reference holds, node by node: the first node that does to the\n"
+      "reference's own inputs something else than the reference, and which conversion mistake that\n"
+      "looks like.  \"oracle\" judges our own run by the float64 truth of each node.",
+      "  onnxrun trace model.onnx input.npy --against intermediates.npz\n"
+      "  onnxrun trace model.onnx input.npy --against optimised.onnx\n"
+      "  onnxrun trace model.onnx input.npy --against oracle --json",
+      TRACE, cmd_trace, 1, ANY },
     { "diff", "ACTUAL EXPECTED",
       "Compares two tensors (.npy, .pb), two .npz files or two folders by the rule of check.",
       "  onnxrun diff out.npy torch_out.npy\n"

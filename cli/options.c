@@ -31,7 +31,11 @@ typedef struct option {
     const char *value, *help;
 } option;
 
-enum { ENGINE = RUN | CHECK | BENCH, ALL = 0xff, FEEDS = RUN | CHECK | BENCH | INFO | DUMP };
+enum {
+    ENGINE = RUN | CHECK | BENCH | TRACE,
+    ALL = 0x1ff,
+    FEEDS = RUN | CHECK | BENCH | INFO | DUMP | TRACE,
+};
 #define AT(member) offsetof(args, member)
 
 static const option options[] = {
@@ -46,6 +50,17 @@ static const option options[] = {
       "reference outputs: files in the order of the outputs, NAME=FILE, an .npz or a folder" },
     { "rtol", 0, REAL, CHECK | DIFF, AT(rtol), "X", "relative tolerance (default: by type)" },
     { "atol", 0, REAL, CHECK | DIFF, AT(atol), "X", "absolute tolerance (default: by type)" },
+    { "tolerance", 0, WORD, CHECK, AT(tolerance), "auto",
+      "judge by the error bound of the float64 oracle instead of --rtol and --atol" },
+    { "strict", 0, FLAG, CHECK, AT(strict), NULL, "exit 0 only if the outputs are equal" },
+    { "case", 0, EACH, CHECK, AT(cases), "DIR",
+      "a folder with input_<i> and output_<j> files; repeat it for several input sets" },
+    { "against", 0, WORD, TRACE, AT(against), "REF",
+      "what to compare with: an .npz or folder of values by name, another model, or \"oracle\"" },
+    { "no-explain", 0, FLAG, TRACE, AT(no_explain), NULL, "do not look for the cause" },
+    { "explain", 0, FLAG, TRACE, AT(explain), NULL, "look for the cause (the default)" },
+    { "determinism", 0, FLAG, TRACE, AT(determinism), NULL,
+      "compare runs with 1, 2, 3 and 8 threads bit by bit" },
     { "dtype", 0, WORD, DIFF, AT(dtype), "NAME",
       "element type of '|V1' arrays: f8e4m3fn, i4, u4, ..." },
     { "random", 0, SEED, FEEDS, AT(random), "[SEED]",
@@ -272,6 +287,8 @@ static int validate(const args *a)
         return 0;
     if (!one_of(a->precision, "native", "f64"))
         return bad_value("precision", a->precision, "native or f64");
+    if (!one_of(a->tolerance, "auto", "auto"))
+        return bad_value("tolerance", a->tolerance, "auto");
     if (a->optimize > 2)
         return complain("--optimize: 0, 1 or 2 is wanted");
     if (!one_of(a->format, "test-case", "by-name"))
@@ -323,6 +340,7 @@ void free_args(args *a)
     free(a->dims.v);
     free(a->outputs.v);
     free(a->expect.v);
+    free(a->cases.v);
 }
 
 /* ---- help ---- */

@@ -3,6 +3,28 @@
 
 #include <math.h>
 
+onnxrun_finding finding_of(const verdict *v)
+{
+    return v->judged ? v->j.finding : v->c.equal ? ONNXRUN_EQUAL : ONNXRUN_DIFFERENT;
+}
+
+static onnxrun_finding worst_of(const verdict *v, int n)
+{
+    onnxrun_finding worst = ONNXRUN_EQUAL;
+    for (int i = 0; i < n; i++)
+        worst = finding_of(&v[i]) > worst ? finding_of(&v[i]) : worst;
+    return worst;
+}
+
+static void print_judgement(const onnxrun_judgement *j)
+{
+    printf("  reason: %s\n", clean(j->reason));
+    if (j->judged)
+        printf("  against the float64 truth: ours errs by %.4g (%.3g of what rounding allows), the "
+               "reference by %.4g (%.3g)\n",
+               j->actual_error, j->actual_margin, j->expected_error, j->expected_margin);
+}
+
 static void print_numbers(const onnxrun_comparison *c)
 {
     const onnxrun_worst *w = &c->worst, *r = &c->worst_rel;
@@ -19,11 +41,11 @@ static void print_numbers(const onnxrun_comparison *c)
            (long long)c->elements);
 }
 
-static void print_text(const verdict *v, int n, bool equal)
+static void print_text(const verdict *v, int n)
 {
     for (int i = 0; i < n; i++) {
         const onnxrun_comparison *c = &v[i].c;
-        printf("%s  %s  %s%s%s\n", clean(v[i].name), v[i].type, c->equal ? "equal" : "different",
+        printf("%s  %s  %s%s%s\n", clean(v[i].name), v[i].type, onnxrun_finding_name(finding_of(&v[i])),
                *c->text ? ": " : "", clean(c->text));
         if (c->numeric && c->elements > 0)
             print_numbers(c);
@@ -33,8 +55,10 @@ static void print_text(const verdict *v, int n, bool equal)
             printf("  rule: |actual - expected| <= %s + %s * |expected|, NaN equals NaN, "
                    "infinities by sign\n",
                    number_text(c->atol), number_text(c->rtol));
+        if (v[i].judged)
+            print_judgement(&v[i].j);
     }
-    puts(equal ? "equal" : "different");
+    puts(onnxrun_finding_name(worst_of(v, n)));
 }
 
 static void json_worst(json *o, const char *key, const onnxrun_worst *w)
@@ -58,12 +82,29 @@ static void json_number(json *o, const char *key, bool known, double v)
         json_null(o, key);
 }
 
-static void print_json(const verdict *v, int n, bool equal)
+static void json_judgement(json *o, const onnxrun_judgement *j)
+{
+    json_open(o, "judgement", '{');
+    json_str(o, "reason", j->reason);
+    json_str(o, "node", *j->node ? j->node : NULL);
+    json_bool(o, "judged", j->judged);
+    json_num(o, "actual_error", j->actual_error);
+    json_num(o, "expected_error", j->expected_error);
+    json_num(o, "actual_margin", j->actual_margin);
+    json_num(o, "expected_margin", j->expected_margin);
+    json_num(o, "bound", j->bound);
+    json_num(o, "roundoff", j->roundoff);
+    json_close(o, '}');
+}
+
+static void print_json(const verdict *v, int n, const char *data_set)
 {
     json o = { .f = stdout };
     json_open(&o, NULL, '{');
     json_int(&o, "schema", 1);
-    json_str(&o, "verdict", equal ? "equal" : "different");
+    json_str(&o, "verdict", onnxrun_finding_name(worst_of(v, n)));
+    if (data_set)
+        json_str(&o, "case", data_set);
     json_str(&o, "rule",
              "|actual - expected| <= atol + rtol * |expected|, NaN equals NaN, infinities by sign; "
              "integers, strings, type and shape exact");
@@ -73,7 +114,7 @@ static void print_json(const verdict *v, int n, bool equal)
         bool numbers = c->numeric;
         json_open(&o, NULL, '{');
         json_str(&o, "name", v[i].name);
-        json_str(&o, "verdict", c->equal ? "equal" : "different");
+        json_str(&o, "verdict", onnxrun_finding_name(finding_of(&v[i])));
         json_str(&o, "type", v[i].type);
         json_str(&o, "reason", *c->text ? c->text : NULL);
         json_num(&o, "rtol", c->rtol);
@@ -87,20 +128,24 @@ static void print_json(const verdict *v, int n, bool equal)
         json_int(&o, "elements", c->elements);
         json_worst(&o, "worst", &c->worst);
         json_worst(&o, "worst_rel", &c->worst_rel);
+        if (v[i].judged)
+            json_judgement(&o, &v[i].j);
         json_close(&o, '}');
     }
     json_close(&o, ']');
     json_close(&o, '}');
 }
 
-int print_verdicts(const args *a, const verdict *v, int n)
+int print_verdicts(const args *a, const verdict *v, int n, const char *data_set)
 {
-    bool equal = true;
-    for (int i = 0; i < n; i++)
-        equal &= v[i].c.equal;
-    if (a->json)
-        print_json(v, n, equal);
-    else
-        print_text(v, n, equal);
-    return equal ? STATUS_OK : STATUS_DIFFERENT;
+    onnxrun_finding worst = worst_of(v, n);
+    if (a->json) {
+        print_json(v, n, data_set);
+    } else {
+        if (data_set)
+            printf("%s\n", clean(data_set));
+        print_text(v, n);
+    }
+    return worst == ONNXRUN_EQUAL || (worst == ONNXRUN_ROUNDING && !a->strict) ? STATUS_OK
+                                                                              : STATUS_DIFFERENT;
 }

@@ -367,6 +367,78 @@ OX_API onnxrun_code onnxrun_compare(const onnxrun_value *actual, const onnxrun_v
                                     const onnxrun_tolerance *tolerance, onnxrun_comparison *out,
                                     onnxrun_error *err);
 
+/* ---- judging: who is wrong, where it starts, by how much it may differ ---- */
+
+/* Beside the run goes a float64 chain of the graph as written; rounding explains a difference from
+ * it up to a bound that the operators' error models give (docs/verdicts.md). */
+typedef enum onnxrun_finding {
+    ONNXRUN_EQUAL,           /* by the tolerance */
+    ONNXRUN_ROUNDING,        /* not by the tolerance, but both are within the bound */
+    ONNXRUN_LOW_PRECISION,   /* the reference looks computed in TF32, float16 or bfloat16 */
+    ONNXRUN_ILL_CONDITIONED, /* both are far from the truth: the model amplifies rounding */
+    ONNXRUN_DIFFERENT,       /* no rounding explains it */
+    ONNXRUN_OURS_WRONG,      /* our own result is outside its bound: a bug */
+} onnxrun_finding;
+/* "equal", "equal-within-rounding", "reference-low-precision", ... */
+OX_API const char *onnxrun_finding_name(onnxrun_finding f);
+
+typedef struct onnxrun_judgement {
+    bool            judged;          /* there is a truth for this output */
+    onnxrun_finding finding;
+    char            reason[700];     /* one sentence */
+    char            node[200];       /* that the reason is about; "" where none */
+    double          actual_error, expected_error;   /* largest difference from the truth */
+    double          actual_margin, expected_margin; /* the largest error / bound */
+    double          bound;           /* where the expected margin is largest */
+    double          roundoff;        /* fitted unit roundoff of the reference; 0 */
+} onnxrun_judgement;
+
+/* in: as for a session with these options.  names, actual, expected, equal, out: n outputs; equal
+ * tells which pass the caller's tolerance (NULL: none). */
+OX_API onnxrun_code onnxrun_judge(const onnxrun_model *m, const onnxrun_options *options,
+                                  const onnxrun_value *const *in, int n, const char *const *names,
+                                  const onnxrun_value *const *actual,
+                                  const onnxrun_value *const *expected, const bool *equal,
+                                  onnxrun_judgement *out, onnxrun_error *err);
+
+/* ---- tracing: node by node against a reference ---- */
+
+typedef struct onnxrun_trace_node {
+    const char *node, *op, *value;
+    bool        held;          /* the reference holds this value */
+    bool        judged;        /* there is a truth to judge it by */
+    bool        departs;       /* more than rounding explains, given the node's inputs */
+    double      local;         /* largest error, the node fed with the reference's own inputs */
+    double      propagated;    /* largest error against the whole chain */
+    double      amplification; /* propagated / local; 0 where local is 0 */
+    double      margin;        /* the largest error / bound */
+    double      max_abs;       /* largest difference between the reference and our value */
+    int64_t     elements;
+} onnxrun_trace_node;
+
+typedef struct onnxrun_explanation {
+    const char *cause; /* a stable name: "padding-side" */
+    double      residual; /* what remains of the difference: 0 all explained, 1 nothing */
+    char        text[300], fix[200];
+} onnxrun_explanation;
+
+typedef struct onnxrun_trace {
+    onnxrun_finding             verdict;
+    char                        reason[700];
+    int                         first; /* of nodes; -1: nothing departs */
+    const onnxrun_trace_node   *node;  size_t n_node;
+    const onnxrun_explanation  *explanation; int n_explanation; /* best first */
+    size_t                      n_unjudged; /* held, but without a truth */
+    size_t                      n_held;
+} onnxrun_trace;
+
+/* names, values: what the reference holds, n of them; n 0: our own run against its float64 truth. */
+OX_API onnxrun_code onnxrun_trace_run(const onnxrun_model *m, const onnxrun_options *options,
+                                      const onnxrun_value *const *in, size_t n,
+                                      const char *const *names, const onnxrun_value *const *values,
+                                      bool explain, onnxrun_trace **out, onnxrun_error *err);
+OX_API void onnxrun_trace_destroy(onnxrun_trace *t);
+
 /* ---- ONNX backend test cases: DIR/model.onnx, DIR/test_data_set_<i>/{input,output}_<j>.pb ---- */
 
 typedef enum onnxrun_verdict {

@@ -1,0 +1,194 @@
+#include "verify/trace.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A local error of so many u rms(truth) at most nodes is arithmetic of low precision, no mistake. */
+enum { LOW_PRECISION = 200, BEYOND = 32 };
+
+typedef struct tracing {
+    ox_trace *t;
+    bool      oracle, explain;
+    double    low;      /* not 0: the reference's usual relative error, of low precision */
+    int       explained; /* the row whose explanations these are; -1: none */
+} tracing;
+
+static double mean_square_ratio(const ox_sighting *s)
+{
+    double u = ox_dtype_roundoff(s->r->out[s->out]->dtype), size = ox_rms(s->truth, NULL, s->n);
+    return size > 0 && u > 0 ? ox_rms(s->ref, s->truth, s->n) / (u * size) : 0;
+}
+
+static void by_oracle(const ox_sighting *s, ox_trace_node *n)
+{
+    n->held = true;
+    if (!s->fresh)
+        return;
+    n->judged = true;
+    n->local = ox_max_error(s->ours, s->fresh, s->n, NULL);
+    for (size_t i = 0; i < s->n; i++) {
+        double d = fabs(s->ours[i] - s->fresh[i]);
+        if (d > 0)
+            n->margin = fmax(n->margin, d / fmax(s->fresh_bound[i], 1e-300));
+    }
+    n->departs = n->margin > 1;
+    if (s->truth)
+        n->propagated = n->max_abs = ox_max_error(s->ours, s->truth, s->n, NULL);
+}
+
+/* Integers have no truth in double: they must be the same, except where rounding decides them. */
+static void by_integers(const ox_sighting *s, ox_trace_node *n)
+{
+    bool from_float = false;
+    for (int i = 0; i < s->r->n_in; i++)
+        from_float |= s->r->in[i] && ox_is_float(s->r->in[i]->dtype);
+    size_t differ = 0;
+    for (size_t i = 0; i < s->n; i++)
+        differ += s->ours[i] != s->ref[i];
+    n->judged = true;
+    n->local = n->max_abs;
+    n->margin = from_float && n->max_abs <= 1 && differ * 20 <= s->n ? 0.5 : n->max_abs > 0 ? INFINITY : 0;
+    n->departs = n->margin > 1 && !(from_float && differ * 100 <= s->n);
+}
+
+static void by_reference(const tracing *k, const ox_sighting *s, ox_trace_node *n)
+{
+    size_t at;
+    ox_dtype dtype = s->r->out[s->out]->dtype;
+    n->held = s->ref || s->shape_differs;
+    if (s->shape_differs) {
+        n->judged = n->departs = true;
+        n->local = n->propagated = n->max_abs = n->margin = INFINITY;
+        return;
+    }
+    if (!s->ref)
+        return;
+    n->propagated = n->max_abs = ox_max_error(s->ours, s->ref, s->n, NULL);
+    if (!s->truth) {
+        if (!ox_is_float(dtype))
+            by_integers(s, n);
+        return;
+    }
+    ox_allowance a = ox_allowance_of(s);
+    n->judged = true;
+    n->local = ox_max_error(s->ref, s->truth, s->n, NULL);
+    n->margin = ox_excess(&a, s->ref, dtype, s->n, &at);
+    n->relative = mean_square_ratio(s);
+    n->departs = n->margin > 1 && (k->low == 0 || n->relative > BEYOND * k->low);
+}
+
+static ox_code add_row(ox_trace *t, const ox_sighting *s, ox_trace_node **out, ox_error *err)
+{
+    if (!ox_arena_grow(t->arena, (void **)&t->node, t->n_node, &t->cap_node, sizeof(*t->node)))
+        return OX_FAIL(err, OX_E_NOMEM, "out of memory");
+    *out = &t->node[t->n_node++];
+    const char *names[] = { s->node->name, s->node->op_type, s->name };
+    const char *copy[3];
+    for (int i = 0; i < 3; i++)
+        if (!(copy[i] = ox_arena_strndup(t->arena, names[i], strlen(names[i]))))
+            return OX_FAIL(err, OX_E_NOMEM, "out of memory");
+    **out = (ox_trace_node){ .node = copy[0], .op = copy[1], .value = copy[2], .elements = (int64_t)s->n };
+    return OX_OK;
+}
+
+static ox_code see(void *ctx, const ox_sighting *s, ox_error *err)
+{
+    tracing *k = ctx;
+    ox_trace_node *n = NULL;
+    OX_TRY(add_row(k->t, s, &n, err));
+    if (k->oracle)
+        by_oracle(s, n);
+    else
+        by_reference(k, s, n);
+    n->amplification = n->local > 0 && isfinite(n->local) ? n->propagated / n->local : 0;
+    if (n->departs && k->explain && k->explained < 0 && s->ref && s->truth) {
+        k->explained = (int)k->t->n_node - 1;
+        return ox_explain(s, k->t, err);
+    }
+    return OX_OK;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* The median relative error of what the reference holds, if that is one of low precision; else 0. */
+static double usual_error(const ox_trace *t)
+{
+    double *v = ox_arena_array(t->arena, t->n_node + 1, sizeof(*v)), median;
+    size_t n = 0;
+    for (size_t i = 0; v && i < t->n_node; i++)
+        if (t->node[i].held && t->node[i].relative > 0)
+            v[n++] = t->node[i].relative;
+    if (n < 4)
+        return 0;
+    qsort(v, n, sizeof(*v), ascending);
+    median = v[n / 4]; /* even the good quarter is this far off */
+    return median > LOW_PRECISION && median < 0x1p17 ? median : 0;
+}
+
+static void conclude(tracing *k)
+{
+    ox_trace *t = k->t;
+    t->first = -1;
+    for (size_t i = 0; i < t->n_node; i++) {
+        t->n_held += t->node[i].held;
+        t->n_unjudged += t->node[i].held && !t->node[i].judged;
+        if (t->first < 0 && t->node[i].departs)
+            t->first = (int)i;
+    }
+    const ox_trace_node *f = t->first < 0 ? NULL : &t->node[t->first];
+    t->verdict = f ? k->oracle ? OX_OURS_WRONG : OX_DIFFERENT
+               : k->low > 0 ? OX_LOW_PRECISION : OX_ROUNDING;
+    if (f && k->oracle)
+        snprintf(t->reason, sizeof t->reason, "node %.120s (%.40s) errs by %.3g times its bound: a bug in "
+                 "onnxrun or in the bound", f->node, f->op, f->margin);
+    else if (f)
+        snprintf(t->reason, sizeof t->reason, "node %.120s (%.40s) is the first that departs: from the "
+                 "reference's own inputs its definition gives values %.3g away from the reference's, %.3g "
+                 "times what rounding allows", f->node, f->op, f->local, f->margin);
+    else if (k->oracle)
+        snprintf(t->reason, sizeof t->reason, "every node is within its error bound");
+    else if (k->low > 0)
+        snprintf(t->reason, sizeof t->reason, "every node errs alike, as with a unit roundoff near 2^%.1f: "
+                 "the reference was computed in TF32, float16 or bfloat16", log2(k->low) - 24);
+    else if (t->n_held == 0)
+        snprintf(t->reason, sizeof t->reason, "the reference holds no value of this graph by its name");
+    else
+        snprintf(t->reason, sizeof t->reason, "all %zu values that the reference holds are within rounding "
+                 "of what their nodes define", t->n_held);
+}
+
+ox_code ox_trace_run(ox_model *m, const ox_options *options, const ox_value *const *in,
+                     const ox_known *ref, size_t n_ref, bool explain, ox_trace *t, ox_error *err)
+{
+    tracing k = { .t = t, .oracle = n_ref == 0, .explain = explain, .explained = -1 };
+    ox_walk w = { .run = *options, .ref = ref, .n_ref = n_ref, .follow = true, .fresh = n_ref == 0 };
+    *t = (ox_trace){ .arena = ox_arena_create(0), .first = -1 };
+    if (!t->arena)
+        return OX_FAIL(err, OX_E_NOMEM, "out of memory");
+    w.run.extra = NULL;
+    w.run.n_extra = 0;
+    if (n_ref)
+        w.run.optimize = 0;
+    OX_TRY(ox_oracle_walk(m, &w, in, see, &k, err));
+    if (!k.oracle && (k.low = usual_error(t)) > 0) { /* again, with what is usual as the yardstick */
+        t->n_node = 0;
+        t->n_explanation = 0;
+        k.explained = -1;
+        OX_TRY(ox_oracle_walk(m, &w, in, see, &k, err));
+    }
+    conclude(&k);
+    if (k.explained >= 0 && k.explained != t->first)
+        t->n_explanation = 0;
+    return OX_OK;
+}
+
+void ox_trace_release(ox_trace *t)
+{
+    ox_arena_destroy(t->arena);
+    *t = (ox_trace){ .first = -1 };
+}
