@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 typedef struct pair {
     char                *name;   /* of the value in the model */
@@ -136,16 +136,12 @@ static int add_reference(job *j, references *r, const char *text)
     return add_by_position(j, r, text);
 }
 
-/* input_<i>.EXT and output_<j>.EXT of an input set. */
-static bool case_file(char *buf, size_t n, const char *folder, const char *stem, int i)
+/* input_<i> or output_<j> of an input set, .npy or as ONNX's test data. */
+static bool set_file(char *buf, size_t n, const char *folder, const char *stem, int i)
 {
-    static const char *const ending[] = { "npy", "pb" };
-    for (int e = 0; e < 2; e++) {
-        snprintf(buf, n, "%s/%s_%d.%s", folder, stem, i, ending[e]);
-        if (access(buf, R_OK) == 0)
-            return true;
-    }
-    return false;
+    struct stat st;
+    int w = snprintf(buf, n, "%s/%s_%d.npy", folder, stem, i);
+    return (w > 0 && (size_t)w < n && stat(buf, &st) == 0) || case_file(buf, n, folder, stem, i);
 }
 
 static int feed_case(job *j, const char *folder)
@@ -156,7 +152,7 @@ static int feed_case(job *j, const char *folder)
     if (!path)
         return complain("out of memory");
     list files = { (const char **)path, 0 };
-    for (int i = 0; i < n && case_file(file, sizeof file, folder, "input", i) && status == 0; i++)
+    for (int i = 0; i < n && set_file(file, sizeof file, folder, "input", i) && status == 0; i++)
         if (!(path[files.n++] = strdup(file)))
             status = complain("out of memory");
     if (status == 0)
@@ -173,7 +169,7 @@ static int load_references(job *j, references *r, const char *data_set)
     int status = 0;
     if (data_set) {
         for (int i = 0; i < j->info.n_output && status == 0; i++)
-            status = case_file(file, sizeof file, data_set, "output", i)
+            status = set_file(file, sizeof file, data_set, "output", i)
                          ? add_reference(j, r, file)
                          : complain("%s: there is no output_%d.npy or .pb", clean(data_set), i);
         return status;
