@@ -13,6 +13,7 @@
 #define VN           VF_N
 #define MR           14
 #define NV           2
+#define EXACT        __mmask16
 #define EACH_TILE(X) X14(X, 1) X14(X, 2)
 #define NAME(stem)   uk_##stem##_f32_avx512
 #define FN(stem)     f32_##stem
@@ -26,6 +27,7 @@
 #define VN           VD_N
 #define MR           14
 #define NV           2
+#define EXACT        __mmask8
 #define EACH_TILE(X) X14(X, 1) X14(X, 2)
 #define NAME(stem)   uk_##stem##_f64_avx512
 #define FN(stem)     f64_##stem

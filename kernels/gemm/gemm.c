@@ -11,16 +11,8 @@
 #include <string.h>
 
 const ox_uk_gemm ox_uk_gemm_rows[] = {
-#define UK(kind, dtype, fn, isa, mr, nr)                                                           \
-    {                                                                                              \
-        #fn,                                                                                       \
-        OX_UK_##kind,                                                                              \
-        sizeof(#dtype) == sizeof("f64") && #dtype[1] == '6',                                       \
-        OX_ISA_##isa,                                                                              \
-        mr,                                                                                        \
-        nr,                                                                                        \
-        fn                                                                                         \
-    },
+#define UK(kind, dtype, fn, isa, mr, nr, exact)                                                   \
+    { #fn, OX_UK_##kind, #dtype[1] == '6', OX_ISA_##isa, mr, nr, exact, fn },
 #include "kernels/gemm/ukernels.def"
 #undef UK
 };
@@ -42,9 +34,6 @@ static size_t round_up(size_t a, size_t b) { return ceil_div(a, b) * b; }
 static size_t elem_size(const ox_gemm_plan *p) { return p->f64 ? sizeof(double) : sizeof(float); }
 
 /* ---- choice ---- */
-
-/* Rows k * element size apart land in few cache sets when that is a multiple of half a page. */
-static bool aliases(size_t n, size_t elem) { return n * elem % 2048 == 0; }
 
 /* Matrix times vector, where the matrix can be streamed as it lies. */
 static bool choose_gemv(ox_gemm_plan *p, uint32_t isa)
@@ -83,25 +72,26 @@ void ox_gemm_choose(ox_gemm_plan *p, uint32_t isa)
     p->kc = OX_MAX(1, round_up(ceil_div(p->k, p->n_kb), 16));
     p->n_kb = OX_MAX(1, ceil_div(p->k, p->kc));
     p->mr = OX_MAX(1, ceil_div(p->m, OX_MAX(1, ceil_div(p->m, max_mr))));
-    p->copy_a = p->copy_b = false;
+    p->copy_b = false;
     if (choose_gemv(p, isa))
         return;
 
-    p->copy_a =
-        !p->packed_a && (p->n >= 512 || (p->m > 4 && aliases(p->trans_a ? p->m : p->k, elem)));
-    p->copy_b = !p->packed_b && (p->trans_b || p->m > 2 * max_mr || aliases(p->n, elem));
+    /* B is read where it lies unless its rows are far apart and read often, or have to be turned. */
+    size_t row = p->n * elem, b_bytes = row * p->k; /* wraps only where no such matrix exists */
+    p->copy_b = !p->packed_b &&
+                (p->trans_b || (p->m > 2 * max_mr && (row >= 32768 || row % 2048 == 0)) ||
+                 (p->m > 8 * max_mr && b_bytes > (1 << 18)));
 
-    /* Blocks of about 2^20 multiplications, 32 at most.  Columns are cut first: a cut of rows packs
-     * B twice, a cut of columns packs A twice. */
+    /* Blocks of about 2^20 multiplications, 32 at most.  Columns are cut first: a cut of rows reads
+     * B once more.  Rows above 512 are cut so that mc x kc of A stay in half of level 2. */
     double work = (double)p->m * (double)p->n * (double)OX_MAX(p->k, 1);
-    size_t want = (size_t)fmin(fmax(work / (1 << 20), 1), 32);
-    size_t min_nc = (p->copy_a ? 16 : 4) * nr, min_mc = (p->copy_b ? 8 : 1) * p->mr;
+    size_t want = (size_t)fmin(fmax(work / (1 << 20), 1), 32), min_mc = 16 * p->mr;
+    size_t min_nc = (double)p->m * (double)p->k * (double)elem > (1 << 20) ? 4 * nr : 2 * nr;
     p->n_nb = OX_MAX(1, OX_MIN(want, p->n / min_nc));
     p->n_mb = OX_MAX(1, OX_MIN(ceil_div(want, p->n_nb), p->m / min_mc));
-    p->n_mb = OX_MAX(p->n_mb, ceil_div(p->m, 768)); /* mc x kc of A: half of level 2 */
+    p->n_mb = OX_MAX(p->n_mb, ceil_div(p->m, 512));
     p->nc = OX_MAX(nr, round_up(ceil_div(p->n, p->n_nb), nr));
-    p->mc = round_up(ceil_div(p->m, p->n_mb), p->mr);
-    p->mc = OX_MAX(p->mc, p->mr);
+    p->mc = OX_MAX(p->mr, round_up(ceil_div(p->m, p->n_mb), p->mr));
     p->n_nb = ceil_div(p->n, p->nc);
     p->n_mb = ceil_div(p->m, p->mc);
 }
@@ -187,26 +177,21 @@ typedef struct job {
     size_t scratch_bytes; /* of one worker */
 } job;
 
-/* One worker's scratch: mc x kc of A, one panel of B, one vector of k. */
-static bool worker_scratch(const ox_gemm_plan *p, size_t *a, size_t *b, size_t *all)
+/* One worker's scratch: one panel of B, or the vector of a matrix-vector product. */
+static bool worker_scratch(const ox_gemm_plan *p, size_t *all)
 {
-    size_t elem = elem_size(p), v = 0;
-    *a = p->copy_a ? bytes_of(p->mc, p->kc, elem) : 0;
-    *b = bytes_of(p->kc, (size_t)p->tile->nr, elem);
-    if (p->path == OX_GEMM_GEMV_T)
-        v = bytes_of(p->k, 1, elem), *b = 0;
-    if (*a > SIZE_MAX / 4 || *b > SIZE_MAX / 4 || v > SIZE_MAX / 4)
+    size_t n = p->path == OX_GEMM_GEMV_T ? bytes_of(p->k, 1, elem_size(p))
+                                         : bytes_of(p->kc, (size_t)p->tile->nr, elem_size(p));
+    if (n > SIZE_MAX - 64)
         return false;
-    *a = round_up(*a, 64);
-    *b = round_up(*b, 64);
-    *all = *a + *b + round_up(v, 64);
+    *all = round_up(n, 64);
     return true;
 }
 
 size_t ox_gemm_scratch_bytes(const ox_gemm_plan *p, int n_workers)
 {
-    size_t a, b, all, n;
-    if (!worker_scratch(p, &a, &b, &all) || !ox_mul_size(&n, all, (size_t)n_workers))
+    size_t all, n;
+    if (!worker_scratch(p, &all) || !ox_mul_size(&n, all, (size_t)n_workers))
         return SIZE_MAX;
     return n;
 }
@@ -255,15 +240,14 @@ static void set_b(ox_tile *t, const job *w, size_t k0, size_t j, char *panel)
     }
     t->b = w->b + (p->trans_b ? j * ldb + k0 : k0 * ldb + j) * elem;
     t->ldb = ldb;
-    if (p->copy_b || t->n < nr) {
+    if (p->copy_b || (t->n < nr && !p->tile->exact)) {
         pack_panel(p, p->trans_b, t->b, ldb, t->n, t->k, panel, nr);
         t->b = panel;
         t->ldb = nr;
     }
 }
 
-static void run_tiles(const job *w, size_t i0, size_t i1, size_t j0, size_t j1, char *a_buf,
-                      char *panel)
+static void run_tiles(const job *w, size_t i0, size_t i1, size_t j0, size_t j1, char *panel)
 {
     const ox_gemm_plan *p = w->p;
     size_t elem = elem_size(p), nr = (size_t)p->tile->nr, lda = w->args->lda;
@@ -272,11 +256,6 @@ static void run_tiles(const job *w, size_t i0, size_t i1, size_t j0, size_t j1, 
     for (size_t kb = 0; kb < p->n_kb; kb++) {
         size_t k0 = kb * p->kc;
         t.k = OX_MIN(p->kc, p->k - k0);
-        for (size_t i = i0; p->copy_a && i < i1; i += p->mr) {
-            size_t rows = OX_MIN(p->mr, i1 - i), at = p->trans_a ? k0 * lda + i : i * lda + k0;
-            pack_panel(p, !p->trans_a, w->a + at * elem, lda, rows, t.k,
-                       a_buf + (i - i0) * t.k * elem, rows);
-        }
         for (size_t j = j0; j < j1; j += nr) {
             set_b(&t, w, k0, j, panel);
             for (size_t i = i0; i < i1; i += p->mr) {
@@ -285,8 +264,6 @@ static void run_tiles(const job *w, size_t i0, size_t i1, size_t j0, size_t j1, 
                 t.cs_a = t.m;
                 if (p->packed_a) {
                     t.a = w->a + (p->m * k0 + i * t.k) * elem;
-                } else if (p->copy_a) {
-                    t.a = a_buf + (i - i0) * t.k * elem;
                 } else {
                     t.a = w->a + (p->trans_a ? k0 * lda + i : i * lda + k0) * elem;
                     t.rs_a = p->trans_a ? 1 : lda;
@@ -377,9 +354,9 @@ static void run_block(void *ctx, int64_t block, int worker)
     const ox_gemm_args *args = w.args;
     size_t elem = elem_size(p), at = (size_t)block;
     size_t jb = at % p->n_nb, ib = at / p->n_nb % p->n_mb, q = at / p->n_nb / p->n_mb;
-    size_t a_bytes = 0, b_bytes = 0, all = 0;
+    size_t all = 0;
 
-    (void)worker_scratch(p, &a_bytes, &b_bytes, &all); /* did not overflow in scratch_bytes */
+    (void)worker_scratch(p, &all); /* did not overflow in scratch_bytes */
     char *buf = w.scratch + (size_t)worker * all;
     w.a = (const char *)args->a + q * args->stride_a * (p->packed_a ? 1 : elem);
     w.b = (const char *)args->b + q * args->stride_b * (p->packed_b ? 1 : elem);
@@ -391,12 +368,12 @@ static void run_block(void *ctx, int64_t block, int worker)
     size_t i0 = ib * p->mc, i1 = OX_MIN(p->m, i0 + p->mc);
     size_t j0 = jb * p->nc, j1 = OX_MIN(p->n, j0 + p->nc);
     if (p->path == OX_GEMM_TILES) {
-        run_tiles(&w, i0, i1, j0, j1, buf, buf + a_bytes);
+        run_tiles(&w, i0, i1, j0, j1, buf);
     } else {
         double sum[384 + 64]; /* nc, and what a tile may read past it */
         size_t n_out = p->swap ? p->m : p->n, n = OX_MIN(p->nc, n_out - j0);
         memset((char *)sum + n * elem, 0, 64 * elem);
-        run_gemv(&w, j0, n, buf + a_bytes + b_bytes, (char *)sum);
+        run_gemv(&w, j0, n, buf, (char *)sum);
         finish_gemv(&w, j0, n, (const char *)sum);
         if (p->swap)
             i0 = j0, i1 = j0 + n, j0 = 0, j1 = 1;

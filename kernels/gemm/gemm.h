@@ -24,7 +24,8 @@ typedef struct ox_tile {
     const void    *a;          /* A(i, p) = a[i * rs_a + p * cs_a] */
     size_t         rs_a, cs_a;
     const void    *b;          /* B(p, j) = b[p * ldb + j], or b[off[p] + j] if off is not NULL; */
-    size_t         ldb;        /* each of the k rows has nr readable elements whatever n is */
+    size_t         ldb;        /* each of the k rows has nr readable elements whatever n is, */
+                               /* except for rows of the table marked exact: n will do */
     const int32_t *off;
     void          *c;          /* written: m rows of n elements, no byte more; may be d itself */
     size_t         ldc;
@@ -57,6 +58,7 @@ typedef struct ox_uk_gemm {
     bool        f64;
     uint32_t    isa; /* levels it needs */
     int         mr, nr;
+    bool        exact; /* reads n elements of B's rows, not nr */
     ox_tile_fn *fn;
 } ox_uk_gemm;
 
@@ -66,7 +68,7 @@ extern const size_t     ox_uk_gemm_n_rows;
 /* The last row of that kind and type which the levels in `isa` can run; there is always one. */
 const ox_uk_gemm *ox_uk_gemm_pick(ox_uk_kind kind, bool f64, uint32_t isa);
 
-#define UK(kind, dtype, fn, isa, mr, nr) ox_tile_fn fn;
+#define UK(kind, dtype, fn, isa, mr, nr, exact) ox_tile_fn fn;
 #include "kernels/gemm/ukernels.def"
 #undef UK
 
@@ -114,7 +116,7 @@ typedef struct ox_gemm_plan {
     size_t            kc, n_kb;   /* K blocks */
     size_t            mc, nc;     /* of a block: multiples of mr and nr (GEMV: nc outputs) */
     size_t            n_mb, n_nb; /* blocks each way */
-    bool              copy_a, copy_b; /* packed inside a block (else read where it lies) */
+    bool              copy_b;     /* packed inside a block (else read where it lies) */
 } ox_gemm_plan;
 
 /* Chooses for the levels in `isa` (ox_cpu()).  Cheap: may be called at every run.  A packed

@@ -2,6 +2,7 @@
  *   T, VT, V(op), VN        element, vector, its operations (vec.h), its lanes
  *   MR, NV                  the largest tile: MR rows of NV vectors
  *   EACH_TILE(X)            X(rows, vectors) for every tile size up to that
+ *   EXACT                   the type of a mask, where masked loads are free (else not defined)
  *   NAME(stem)              the public name of a kernel; FN(stem) a private one
  * and this file undefines them.  A tile size is a constant of its instance, so that the
  * accumulators of `FN(body)` live in registers; the generic rest (partial tiles, unusual epilogues)
@@ -41,6 +42,12 @@ OX_INLINE void FN(body)(const ox_tile *t, const int mr, const int nv, const bool
     const T *a[(MR + 2) / 3]; /* every third row: the two between are one index register away */
     const T *b = t->b;
     VT acc[MR][NV];
+#ifdef EXACT
+    const EXACT last = V(mask)(t->n - (size_t)(nv - 1) * VN);
+#define LAST(p, m) V(load_m)(p, m)
+#else
+#define LAST(p, m) V(load)(p)
+#endif
 
     OX_UNROLL for (int i = 0; i < mr; i += 3)
         a[i / 3] = (const T *)t->a + (size_t)i * rs;
@@ -51,7 +58,7 @@ OX_INLINE void FN(body)(const ox_tile *t, const int mr, const int nv, const bool
         const T *bp = gather ? b + t->off[p] : b;
         VT bv[NV];
         OX_UNROLL for (int v = 0; v < nv; v++)
-            bv[v] = V(load)(bp + v * VN);
+            bv[v] = v + 1 < nv ? V(load)(bp + v * VN) : LAST(bp + v * VN, last);
         OX_UNROLL for (int i = 0; i < mr; i++) {
             VT ai = V(set1)(a[i / 3][(size_t)(i % 3) * rs]);
             OX_UNROLL for (int v = 0; v < nv; v++)
@@ -218,6 +225,8 @@ void NAME(pack_t)(const ox_tile *t)
 #undef MR
 #undef NV
 #undef EACH_TILE
+#undef EXACT
+#undef LAST
 #undef NAME
 #undef FN
 #undef GEMM

@@ -43,6 +43,8 @@ OX_INLINE __mmask16 vf_mask(size_t n) { return (__mmask16)((1u << n) - 1); }
 OX_INLINE vf vf_load_n(const float *p, size_t n) { return _mm512_maskz_loadu_ps(vf_mask(n), p); }
 OX_INLINE void vf_store_n(float *p, vf v, size_t n) { _mm512_mask_storeu_ps(p, vf_mask(n), v); }
 
+OX_INLINE vf vf_load_m(const float *p, __mmask16 m) { return _mm512_maskz_loadu_ps(m, p); }
+
 OX_INLINE void vf_load4(const float *p, vf out[4])
 {
     const __m512i even =
@@ -131,6 +133,7 @@ OX_INLINE vd vd_leak(vd v, vd slope)
 OX_INLINE __mmask8 vd_mask(size_t n) { return (__mmask8)((1u << n) - 1); }
 OX_INLINE vd vd_load_n(const double *p, size_t n) { return _mm512_maskz_loadu_pd(vd_mask(n), p); }
 OX_INLINE void vd_store_n(double *p, vd v, size_t n) { _mm512_mask_storeu_pd(p, vd_mask(n), v); }
+OX_INLINE vd vd_load_m(const double *p, __mmask8 m) { return _mm512_maskz_loadu_pd(m, p); }
 OX_INLINE void vd_transpose(vd r[8])
 {
     vd t[8];

@@ -79,11 +79,11 @@ static void check_tile(kc *k, const ox_uk_gemm *row, size_t m, size_t n, size_t 
 
     t.rs_a = by_rows ? depth + kc_below(k, 3) : 1;
     t.cs_a = by_rows ? 1 : m + kc_below(k, 2);
-    t.ldb = nr + kc_below(k, 5);
+    t.ldb = (row->exact ? n : nr) + kc_below(k, 5);
     t.ldc = n + kc_below(k, 9);
     t.ldd = n + kc_below(k, 9);
     size_t n_a = (m - 1) * t.rs_a + (depth ? (depth - 1) * t.cs_a : 0) + 1,
-           n_b = depth * t.ldb + nr;
+           n_b = depth ? (depth - 1) * t.ldb + (row->exact ? n : nr) : 0;
     size_t n_c = (m - 1) * t.ldc + n, n_d = (m - 1) * t.ldd + n;
     void *a = kc_alloc(k, n_a * e, e, odd), *b = kc_alloc(k, n_b * e, e, odd);
     void *c = kc_alloc(k, n_c * e, e, odd), *was = kc_alloc(k, n_c * e, e, false);
