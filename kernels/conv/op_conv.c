@@ -1,8 +1,8 @@
 /* Conv.  X (N, C, D1 ...), W (M, C / group, k1 ...), B (M) -> Y (N, M, o1 ...).
  *
- * The typed half is the general path: any number of spatial dimensions, every attribute, sums in
- * double.  It serves --optimize 0 in f64 and groups too narrow for a matrix product; the rest goes through
- * columns.h.
+ * Up to three spatial dimensions go through conv.h, which chooses the algorithm; --optimize 0 allows only those
+ * that add the products of the definition.  The typed half is the path for the rest: more dimensions, and
+ * padding that crops.  It sums in double.
  * Input 3 and the onnxrun_* attributes come from fusion (runtime/opt/fuse_conv.c): a tensor added
  * before the activation, and the activation. */
 #ifdef T /* ---- once per dtype: see runtime/tensor/each_dtype.h ---- */
@@ -74,8 +74,8 @@ static void FN(channel)(void *ctx, int64_t block, int worker)
 static ox_code FN(general)(ox_run *r)
 {
     const struct conv *s = r->state;
-    if (s->product)
-        return ox_columns_run(r, &s->shape, &s->columns, &s->act);
+    if (s->fast)
+        return run_fast(r, s);
     size_t n = (size_t)ox_pool_threads(r->pool) * (size_t)s->shape.window.out[s->shape.window.n - 1];
     struct conv_run c = { r, ox_scratch_array(r, n, sizeof(A)) };
     if (!c.acc)
@@ -85,17 +85,26 @@ static ox_code FN(general)(ox_run *r)
 }
 
 #else /* ---- once ---- */
-#include "kernels/conv/columns.h"
+#include "kernels/activation.h"
+#include "kernels/conv/conv.h"
+#include "kernels/window.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
+struct shape {
+    ox_window window;
+    int64_t   c, m, c_group, m_group;    /* channels, and those of one group */
+    int64_t   in_size, out_size, k_size; /* elements of one channel, of one filter plane */
+};
 struct conv {
-    ox_conv_shape shape;
+    struct shape  shape;
     ox_activation act;
     int64_t       n_outer; /* kernel positions of all spatial dimensions but the last */
-    bool          product; /* by columns.h */
-    ox_columns    columns;
+    bool          fast;    /* by conv.h */
+    ox_conv_plan  plan;
+    const void   *packed;  /* weights as the plan wants them; NULL: they are no constant */
 };
 struct conv_run {
     ox_run *r;
@@ -135,14 +144,73 @@ static ox_code infer(ox_run *r)
     return OX_OK;
 }
 
+static void pack(void *to, const ox_tensor *w, const void *ctx)
+{
+    const ox_conv_plan *plan = ctx;
+    ox_conv_pack(plan, w->data, to);
+}
+
+/* The plan of conv.h, where it applies. */
+static ox_code plan_fast(ox_run *r, struct conv *s, size_t group)
+{
+    const ox_window *g = &s->shape.window;
+    ox_conv_plan *p = &s->plan;
+    bool fits = g->n <= OX_CONV_DIMS && ox_count(r->in[0]) && ox_count(r->in[1]) && ox_count(r->out[0]);
+    for (int i = 0; i < g->n; i++)
+        fits = fits && g->begin[i] >= 0 && g->end[i] >= 0;
+    if (!fits)
+        return OX_OK;
+    *p = (ox_conv_plan){ .n = (size_t)r->in[0]->dim[0], .c = (size_t)s->shape.c, .m = (size_t)s->shape.m,
+                         .group = group, .f64 = r->in[0]->dtype == OX_F64 };
+    for (int i = 0; i < OX_CONV_DIMS; i++) {
+        int from = i - (OX_CONV_DIMS - g->n);
+        p->in[i] = from < 0 ? 1 : (size_t)g->in[from];
+        p->out[i] = from < 0 ? 1 : (size_t)g->out[from];
+        p->k[i] = from < 0 ? 1 : (size_t)g->kernel[from];
+        p->stride[i] = from < 0 ? 1 : (size_t)g->stride[from];
+        p->dil[i] = from < 0 ? 1 : (size_t)g->dilation[from];
+        p->pad[i] = from < 0 ? 0 : (size_t)g->begin[from];
+    }
+    s->fast = ox_conv_choose(p, ox_cpu(), r->optimize > 0);
+    if (!s->fast)
+        return OX_OK;
+    r->kernel = p->name;
+    if (!(r->in_const & 2) || !r->in[1]->data)
+        return OX_OK;
+    char key[96];
+    snprintf(key, sizeof(key), "%s %zu %zu %zu %zu", p->name, p->gemm.mr, p->step, p->bm, group);
+    s->packed = ox_packed(r, 1, key, ox_conv_pack_bytes(p), pack, p);
+    return s->packed ? OX_OK : OX_NO_MEMORY(r);
+}
+
+static ox_code run_fast(ox_run *r, const struct conv *s)
+{
+    const ox_tensor *b = r->n_in > 2 ? r->in[2] : NULL, *add = r->n_in > 3 ? r->in[3] : NULL;
+    void *packed = NULL, *scratch = ox_scratch(r, ox_conv_scratch_bytes(&s->plan, ox_pool_threads(r->pool)));
+    if (!scratch || (!s->packed && !(packed = ox_scratch(r, ox_conv_pack_bytes(&s->plan)))))
+        return OX_NO_MEMORY(r);
+    if (packed)
+        ox_conv_pack(&s->plan, r->in[1]->data, packed);
+    ox_conv_args args = { .x = r->in[0]->data, .w = packed ? packed : s->packed, .y = r->out[0]->data,
+                          .ep = { .bias_row = b ? b->data : NULL, .residual = add ? add->data : NULL } };
+    if (s->act.kind == OX_ACTIVATION_CLIP) {
+        args.ep.act = OX_ACT_CLAMP;
+        args.ep.lo = s->act.lo;
+        args.ep.hi = s->act.hi;
+    } else if (s->act.kind == OX_ACTIVATION_LEAKY) {
+        args.ep.act = OX_ACT_LEAKY;
+        args.ep.slope = s->act.slope;
+    }
+    ox_conv_run(&s->plan, &args, scratch, r->pool);
+    return OX_OK;
+}
+
 static ox_code prepare(ox_run *r)
 {
     struct conv *s = r->state;
     const ox_tensor *x = r->in[0], *w = r->in[1];
     int64_t group = ox_attr_i64(r, "group");
     OX_TRY(ox_window_init(r, &s->shape.window, x, w->dim + 2));
-    s->shape.batch = x->dim[0];
-    s->shape.group = group;
     s->shape.c = x->dim[1];
     s->shape.m = w->dim[0];
     s->shape.c_group = w->dim[1];
@@ -153,8 +221,7 @@ static ox_code prepare(ox_run *r)
     s->n_outer = s->shape.k_size / OX_MAX(s->shape.window.kernel[s->shape.window.n - 1], 1);
     r->kernel = "general";
     OX_TRY(ox_activation_read(r, &s->act));
-    s->product = s->shape.m_group > 1 || s->shape.c_group > 1;
-    return s->product && ox_count(r->out[0]) ? ox_columns_prepare(r, &s->shape, &s->columns) : OX_OK;
+    return plan_fast(r, s, (size_t)group);
 }
 
 static int64_t flops(const ox_run *r)

@@ -11,7 +11,7 @@
 #include <string.h>
 
 const ox_uk_gemm ox_uk_gemm_rows[] = {
-#define UK(kind, dtype, fn, isa, mr, nr, exact)                                                   \
+#define UK(kind, dtype, fn, isa, mr, nr, exact)                                                    \
     { #fn, OX_UK_##kind, #dtype[1] == '6', OX_ISA_##isa, mr, nr, exact, fn },
 #include "kernels/gemm/ukernels.def"
 #undef UK
@@ -76,11 +76,12 @@ void ox_gemm_choose(ox_gemm_plan *p, uint32_t isa)
     if (choose_gemv(p, isa))
         return;
 
-    /* B is read where it lies unless its rows are far apart and read often, or have to be turned. */
+    /* B is read where it lies unless its rows are far apart and read often, or have to be turned.
+     */
     size_t row = p->n * elem, b_bytes = row * p->k; /* wraps only where no such matrix exists */
-    p->copy_b = !p->packed_b &&
-                (p->trans_b || (p->m > 2 * max_mr && (row >= 32768 || row % 2048 == 0)) ||
-                 (p->m > 8 * max_mr && b_bytes > (1 << 18)));
+    p->copy_b =
+        !p->packed_b && (p->trans_b || (p->m > 2 * max_mr && (row >= 32768 || row % 2048 == 0)) ||
+                         (p->m > 8 * max_mr && b_bytes > (1 << 18)));
 
     /* Blocks of about 2^20 multiplications, 32 at most.  Columns are cut first: a cut of rows reads
      * B once more.  Rows above 512 are cut so that mc x kc of A stay in half of level 2. */

@@ -76,9 +76,17 @@ OX_INLINE void FN(body)(const ox_tile *t, const int mr, const int nv, const bool
         FN(finish)(t, tmp);
         return;
     }
-    const VT lo = V(set1)((T)t->lo), hi = V(set1)((T)t->hi);
     const T *bias = t->bias_row ? t->bias_row : none, *d = t->d;
     T *c = t->c;
+    if (!t->bias_row && t->lo == -__builtin_inf() && t->hi == __builtin_inf()) { /* all but a K block at either end */
+        OX_UNROLL for (int i = 0; i < mr; i++, c += t->ldc) {
+            OX_UNROLL for (int v = 0; v < nv; v++)
+                V(store)(c + v * VN, d ? V(add)(acc[i][v], V(load)(d + v * VN)) : acc[i][v]);
+            d = d ? d + t->ldd : d;
+        }
+        return;
+    }
+    const VT lo = V(set1)((T)t->lo), hi = V(set1)((T)t->hi);
     OX_UNROLL for (int i = 0; i < mr; i++, c += t->ldc) {
         VT add = V(set1)(bias[i]);
         OX_UNROLL for (int v = 0; v < nv; v++) {

@@ -31,6 +31,7 @@ OX_INLINE vf vf_add(vf a, vf b) { return _mm512_add_ps(a, b); }
 OX_INLINE vf vf_sub(vf a, vf b) { return _mm512_sub_ps(a, b); }
 OX_INLINE vf vf_mul(vf a, vf b) { return _mm512_mul_ps(a, b); }
 OX_INLINE vf vf_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
+OX_INLINE vf vf_fnma(vf a, vf b, vf c) { return _mm512_fnmadd_ps(a, b, c); } /* c - a b */
 OX_INLINE vf vf_max(vf a, vf b) { return _mm512_max_ps(a, b); }
 OX_INLINE vf vf_min(vf a, vf b) { return _mm512_min_ps(a, b); }
 /* v where it is not negative (NaN included), else v * slope */
@@ -83,6 +84,15 @@ OX_INLINE void vf_load2(const float *p, vf out[2])
     out[0] = _mm512_permutex2var_ps(a, even, b);
     out[1] = _mm512_permutex2var_ps(a, odd, b);
 }
+OX_INLINE void vf_store2(vf a, vf b, vf out[2])
+{
+    const __m512i lo =
+        _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    const __m512i hi =
+        _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+    out[0] = _mm512_permutex2var_ps(a, lo, b);
+    out[1] = _mm512_permutex2var_ps(a, hi, b);
+}
 /* (a[1] .. a[15], b[0]) */
 OX_INLINE vf vf_next(vf a, vf b)
 {
@@ -116,6 +126,14 @@ OX_INLINE void vf_transpose(vf r[16])
     }
 }
 
+/* base[idx[i]], or 0 where idx[i] is negative */
+OX_INLINE vf vf_gather(const float *base, const int32_t *idx)
+{
+    __m512i at = _mm512_loadu_si512(idx);
+    __mmask16 m = _mm512_cmpge_epi32_mask(at, _mm512_setzero_si512());
+    return _mm512_mask_i32gather_ps(_mm512_setzero_ps(), m, at, base, 4);
+}
+
 OX_INLINE vd vd_zero(void) { return _mm512_setzero_pd(); }
 OX_INLINE vd vd_set1(double x) { return _mm512_set1_pd(x); }
 OX_INLINE vd vd_load(const double *p) { return _mm512_loadu_pd(p); }
@@ -133,6 +151,12 @@ OX_INLINE vd vd_leak(vd v, vd slope)
 OX_INLINE __mmask8 vd_mask(size_t n) { return (__mmask8)((1u << n) - 1); }
 OX_INLINE vd vd_load_n(const double *p, size_t n) { return _mm512_maskz_loadu_pd(vd_mask(n), p); }
 OX_INLINE void vd_store_n(double *p, vd v, size_t n) { _mm512_mask_storeu_pd(p, vd_mask(n), v); }
+OX_INLINE vd vd_gather(const double *base, const int32_t *idx)
+{
+    __m256i at = _mm256_loadu_si256((const __m256i *)(const void *)idx);
+    __mmask8 m = _mm256_cmpge_epi32_mask(at, _mm256_setzero_si256());
+    return _mm512_mask_i32gather_pd(_mm512_setzero_pd(), m, at, base, 8);
+}
 OX_INLINE vd vd_load_m(const double *p, __mmask8 m) { return _mm512_maskz_loadu_pd(m, p); }
 OX_INLINE void vd_transpose(vd r[8])
 {
@@ -170,6 +194,7 @@ OX_INLINE vf vf_add(vf a, vf b) { return _mm256_add_ps(a, b); }
 OX_INLINE vf vf_sub(vf a, vf b) { return _mm256_sub_ps(a, b); }
 OX_INLINE vf vf_mul(vf a, vf b) { return _mm256_mul_ps(a, b); }
 OX_INLINE vf vf_fma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
+OX_INLINE vf vf_fnma(vf a, vf b, vf c) { return _mm256_fnmadd_ps(a, b, c); }
 OX_INLINE vf vf_max(vf a, vf b) { return _mm256_max_ps(a, b); }
 OX_INLINE vf vf_min(vf a, vf b) { return _mm256_min_ps(a, b); }
 OX_INLINE vf vf_leak(vf v, vf slope)
@@ -218,6 +243,12 @@ OX_INLINE void vf_load2(const float *p, vf out[2])
     out[0] = _mm256_shuffle_ps(lo, hi, 0x88);
     out[1] = _mm256_shuffle_ps(lo, hi, 0xdd);
 }
+OX_INLINE void vf_store2(vf a, vf b, vf out[2])
+{
+    vf lo = _mm256_unpacklo_ps(a, b), hi = _mm256_unpackhi_ps(a, b);
+    out[0] = _mm256_permute2f128_ps(lo, hi, 0x20);
+    out[1] = _mm256_permute2f128_ps(lo, hi, 0x31);
+}
 OX_INLINE vf vf_next(vf a, vf b)
 {
     vf mid = _mm256_permute2f128_ps(a, b, 0x21);
@@ -235,6 +266,13 @@ OX_INLINE void vf_transpose(vf r[8])
     }
     OX_UNROLL for (int i = 0; i < 8; i++)
         r[i] = t[i];
+}
+
+OX_INLINE vf vf_gather(const float *base, const int32_t *idx)
+{
+    __m256i at = _mm256_loadu_si256((const __m256i *)(const void *)idx);
+    vf m = _mm256_castsi256_ps(_mm256_xor_si256(at, _mm256_set1_epi32(-1))); /* sign: at >= 0 */
+    return _mm256_mask_i32gather_ps(_mm256_setzero_ps(), base, at, m, 4);
 }
 
 OX_INLINE vd vd_zero(void) { return _mm256_setzero_pd(); }
@@ -267,6 +305,13 @@ OX_INLINE void vd_transpose(vd r[4])
     r[3] = _mm256_permute2f128_pd(ab1, cd1, 0x31);
 }
 
+OX_INLINE vd vd_gather(const double *base, const int32_t *idx)
+{
+    __m128i at = _mm_loadu_si128((const __m128i *)(const void *)idx);
+    __m256i m = _mm256_xor_si256(_mm256_cvtepi32_epi64(at), _mm256_set1_epi64x(-1));
+    return _mm256_mask_i32gather_pd(_mm256_setzero_pd(), base, at, _mm256_castsi256_pd(m), 8);
+}
+
 #elif defined(__aarch64__)
 #include <arm_neon.h>
 
@@ -282,6 +327,7 @@ OX_INLINE vf vf_add(vf a, vf b) { return vaddq_f32(a, b); }
 OX_INLINE vf vf_sub(vf a, vf b) { return vsubq_f32(a, b); }
 OX_INLINE vf vf_mul(vf a, vf b) { return vmulq_f32(a, b); }
 OX_INLINE vf vf_fma(vf a, vf b, vf c) { return vfmaq_f32(c, a, b); }
+OX_INLINE vf vf_fnma(vf a, vf b, vf c) { return vfmsq_f32(c, a, b); }
 OX_INLINE vf vf_max(vf a, vf b) { return vmaxq_f32(a, b); } /* NaN in either gives NaN */
 OX_INLINE vf vf_min(vf a, vf b) { return vminq_f32(a, b); }
 OX_INLINE vf vf_leak(vf v, vf slope) { return vbslq_f32(vcltzq_f32(v), vmulq_f32(v, slope), v); }
@@ -325,6 +371,10 @@ OX_INLINE void vf_load2(const float *p, vf out[2])
 {
     float32x4x2_t t = vld2q_f32(p);
     out[0] = t.val[0], out[1] = t.val[1];
+}
+OX_INLINE void vf_store2(vf a, vf b, vf out[2])
+{
+    out[0] = vzip1q_f32(a, b), out[1] = vzip2q_f32(a, b);
 }
 OX_INLINE vf vf_next(vf a, vf b) { return vextq_f32(a, b, 1); }
 

@@ -28,7 +28,7 @@ static const kc_family *const families[] = {
 #undef FAMILY
 };
 
-enum { GUARD = 256, MAX_BUFFERS = 64, MAX_CANDIDATES = 16, ROUNDS = 15, CANARY = 0xA5 };
+enum { GUARD = 256, MAX_BUFFERS = 128, MAX_CANDIDATES = 16, ROUNDS = 15, CANARY = 0xA5 };
 
 typedef struct buffer {
     unsigned char *base, *data;

@@ -1,0 +1,33 @@
+/* Private to kernels/conv: the algorithms and what they share. */
+#ifndef OX_CONV_ALGO_H
+#define OX_CONV_ALGO_H
+
+#include "kernels/conv/conv.h"
+
+extern const ox_conv_algo ox_conv_depthwise, ox_conv_gemm, ox_conv_direct, ox_conv_im2col;
+extern const ox_conv_algo ox_conv_winograd2, ox_conv_winograd4;
+
+static inline size_t ox_ceil_div(size_t a, size_t b) { return a / b + (a % b != 0); }
+static inline size_t ox_round_up(size_t a, size_t b) { return ox_ceil_div(a, b) * b; }
+static inline size_t ox_conv_elem(const ox_conv_plan *p) { return p->f64 ? 8 : 4; }
+static inline size_t ox_volume(const size_t d[OX_CONV_DIMS]) { return d[0] * d[1] * d[2]; }
+
+/* The product of n sizes; SIZE_MAX on overflow (or where one of them is SIZE_MAX). */
+size_t ox_conv_product(int n, const size_t *size);
+#define OX_PRODUCT(...)                                                                            \
+    ox_conv_product((int)OX_COUNT(((size_t[]){ __VA_ARGS__ })), (size_t[]){ __VA_ARGS__ })
+/* a + b; SIZE_MAX on overflow. */
+size_t ox_conv_sum(size_t a, size_t b);
+
+/* How weights are packed by all algorithms that multiply matrices: m / group rows of
+ * c / group * taps, one group after the other. */
+void   ox_conv_fit_weights(ox_conv_plan *p, uint32_t isa);
+size_t ox_conv_weights_bytes(const ox_conv_plan *p);
+void   ox_conv_weights_pack(const ox_conv_plan *p, const void *w, void *packed);
+
+/* The epilogue of output channel o (of all m) at element `at` of y, for a tile of K block kb. */
+void ox_conv_epilogue(ox_tile *t, const ox_conv_plan *p, const ox_conv_args *args, size_t kb, size_t o,
+                      size_t at);
+ox_conv_act ox_conv_activation(const ox_epilogue *ep);
+
+#endif

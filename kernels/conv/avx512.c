@@ -1,0 +1,7 @@
+/* conv for AVX-512: see vector.tmpl.h. */
+#include "kernels/conv/conv.h"
+#include "kernels/gemm/vec.h"
+
+#define NAME(stem) uk_##stem##_avx512
+#define GATHERS 1
+#include "kernels/conv/vector.tmpl.h"

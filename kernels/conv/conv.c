@@ -1,0 +1,140 @@
+/* The table of micro-kernels, the choice of an algorithm, and what the algorithms share. */
+#include "kernels/conv/algo.h"
+
+#include <math.h>
+#include <stdio.h>
+
+const ox_uk_conv ox_uk_conv_rows[] = {
+#define UK(kind, member, function, isa)                                                            \
+    { #function, OX_UK_##kind, OX_ISA_##isa, { .member = function } },
+#include "kernels/conv/ukernels.def"
+#undef UK
+};
+const size_t ox_uk_conv_n_rows = OX_COUNT(ox_uk_conv_rows);
+
+const ox_uk_conv *ox_uk_conv_pick(ox_uk_conv_kind kind, uint32_t isa)
+{
+    const ox_uk_conv *best = NULL;
+    for (size_t i = 0; i < ox_uk_conv_n_rows; i++) {
+        const ox_uk_conv *r = &ox_uk_conv_rows[i];
+        if (r->kind == kind && (r->isa & ~isa) == 0)
+            best = r;
+    }
+    return best;
+}
+
+/* ---- choice ---- */
+
+const ox_conv_algo *const ox_conv_algos[] = {
+    &ox_conv_depthwise, &ox_conv_gemm, &ox_conv_direct, &ox_conv_im2col, &ox_conv_winograd2,
+    &ox_conv_winograd4, NULL
+};
+
+bool ox_conv_use(ox_conv_plan *p, const ox_conv_algo *algo, uint32_t isa)
+{
+    p->algo = algo;
+    p->uk_in = p->uk_out = NULL;
+    p->tile = ox_uk_gemm_pick(OX_UK_GEMM, p->f64, isa);
+    p->staged = false;
+    ox_conv_fit_weights(p, isa);
+    if (!algo->fit(p, isa))
+        return false;
+    snprintf(p->name, sizeof p->name, "%s%s_%s", algo->name, p->f64 ? "_f64" : "",
+             ox_cpu_name(p->tile->isa));
+    return true;
+}
+
+bool ox_conv_choose(ox_conv_plan *p, uint32_t isa, bool allow_winograd)
+{
+    if (p->m / p->group < 4 && ox_conv_use(p, &ox_conv_depthwise, isa))
+        return true;
+    if (ox_conv_use(p, &ox_conv_gemm, isa))
+        return true;
+    if (allow_winograd && p->m / p->group >= 16 && ox_conv_use(p, &ox_conv_winograd4, isa))
+        return true;
+    /* Rows of at least three quarters of whole vectors go directly; others waste too many lanes. */
+    size_t lanes = (size_t)p->tile->nr / 2, w = p->out[2];
+    if (4 * w >= 3 * ox_round_up(w, lanes) && ox_conv_use(p, &ox_conv_direct, isa))
+        return true;
+    return ox_conv_use(p, &ox_conv_im2col, isa) || ox_conv_use(p, &ox_conv_direct, isa);
+}
+
+size_t ox_conv_pack_bytes(const ox_conv_plan *p) { return p->algo->pack_bytes(p); }
+void ox_conv_pack(const ox_conv_plan *p, const void *w, void *packed)
+{
+    p->algo->pack(p, w, packed);
+}
+size_t ox_conv_scratch_bytes(const ox_conv_plan *p, int n_workers)
+{
+    return p->algo->scratch_bytes(p, n_workers);
+}
+void ox_conv_run(const ox_conv_plan *p, const ox_conv_args *args, void *scratch, ox_pool *pool)
+{
+    p->algo->run(p, args, scratch, pool);
+}
+
+/* ---- shared by the algorithms ---- */
+
+size_t ox_conv_product(int n, const size_t *size)
+{
+    size_t all = 1;
+    for (int i = 0; i < n; i++)
+        if (size[i] == SIZE_MAX || !ox_mul_size(&all, all, size[i]))
+            return SIZE_MAX;
+    return all;
+}
+
+size_t ox_conv_sum(size_t a, size_t b) { return a > SIZE_MAX - b ? SIZE_MAX : a + b; }
+
+void ox_conv_fit_weights(ox_conv_plan *p, uint32_t isa)
+{
+    p->gemm =
+        (ox_gemm_plan){ .m = p->m / p->group, .n = SIZE_MAX / 64, .f64 = p->f64, .packed_a = true };
+    p->gemm.k = p->c / p->group * ox_volume(p->k); /* the product that w's own size is made of */
+    ox_gemm_choose(&p->gemm, isa);
+}
+
+size_t ox_conv_weights_bytes(const ox_conv_plan *p)
+{
+    return OX_PRODUCT(p->group, ox_gemm_pack_a_bytes(&p->gemm));
+}
+
+void ox_conv_weights_pack(const ox_conv_plan *p, const void *w, void *packed)
+{
+    size_t group = p->gemm.m * p->gemm.k * ox_conv_elem(p);
+    for (size_t g = 0; g < p->group; g++)
+        ox_gemm_pack_a(&p->gemm, (const char *)w + g * group, p->gemm.k,
+                       (char *)packed + g * group);
+}
+
+void ox_conv_epilogue(ox_tile *t, const ox_conv_plan *p, const ox_conv_args *args, size_t kb,
+                      size_t o, size_t at)
+{
+    const ox_epilogue *ep = &args->ep;
+    size_t elem = ox_conv_elem(p);
+    bool last = kb + 1 == p->gemm.n_kb;
+
+    t->c = (char *)args->y + at * elem;
+    t->ldc = t->ldd = ox_volume(p->out);
+    t->d = t->bias_row = NULL;
+    t->beta = 1;
+    if (kb == 0) {
+        t->bias_row = ep->bias_row ? (const char *)ep->bias_row + o * elem : NULL;
+        t->d = ep->residual ? (const char *)ep->residual + at * elem : NULL;
+    } else {
+        t->d = t->c;
+    }
+    t->slope = last && ep->act == OX_ACT_LEAKY ? ep->slope : 1;
+    t->lo = last && ep->act == OX_ACT_CLAMP ? ep->lo : -INFINITY;
+    t->hi = last && ep->act == OX_ACT_CLAMP ? ep->hi : INFINITY;
+}
+
+ox_conv_act ox_conv_activation(const ox_epilogue *ep)
+{
+    ox_conv_act a = { .slope = 1, .lo = -INFINITY, .hi = INFINITY };
+    if (ep->act == OX_ACT_LEAKY)
+        a.slope = (float)ep->slope;
+    if (ep->act == OX_ACT_CLAMP)
+        a.lo = (float)ep->lo, a.hi = (float)ep->hi;
+    return a;
+}

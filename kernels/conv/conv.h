@@ -1,0 +1,173 @@
+/* Convolutions: the micro-kernels' contracts (first half) and the driver built on them (second).
+ *
+ * Tensors are contiguous: x is (n, c, spatial...), w (m, c / group, kernel...), y (n, m,
+ * spatial...). One to three spatial dimensions; fewer are given as leading dimensions of 1, so that
+ * the last one is always the contiguous one.
+ *
+ * Error of the direct algorithms: gemm.h's, with k = c / group * taps.  Winograd's: see
+ * winograd.c. */
+#ifndef OX_CONV_H
+#define OX_CONV_H
+
+#include "kernels/gemm/gemm.h"
+
+/* ---- micro-kernels ---- */
+
+/* The activation of ox_tile: negative v becomes v * slope, then min(hi, max(lo, v)). */
+typedef struct ox_conv_act {
+    float slope, lo, hi;
+} ox_conv_act;
+
+/* Winograd input transformation of one row of tiles of one channel: a tile is step + 2 square, its
+ * neighbour starts step columns later (step 4 for F(4x4,3x3), 2 for F(2x2,3x3)).
+ * v[(i * (step + 2) + j) * stride + t] = (B^T d B)[i][j] for the t-th tile d. */
+typedef struct ox_wino_in {
+    const float *row[6];  /* step + 2 rows of n_cols elements; NULL: a row of zeros */
+    size_t       lead;    /* columns of zeros before them; what is missing at the end is 0, too */
+    size_t       n_cols;
+    size_t       n_tiles; /* > 0 */
+    float       *line;    /* scratch: step + 2 times OX_WINO_LINE(step, n_tiles) */
+    float       *v;
+    size_t       stride;
+} ox_wino_in;
+enum { OX_WINO_LANES = 16 }; /* the widest vector */
+#define OX_WINO_LINE(step, n_tiles) ((step) * (n_tiles) + ((step) + 2) * OX_WINO_LANES)
+typedef void ox_wino_in_fn(const ox_wino_in *t);
+
+/* Winograd output transformation of one row of tiles of one channel: step rows, of which n_rows are
+ * written, n_cols <= step * n_tiles elements each. */
+typedef struct ox_wino_out {
+    const float *m;       /* m[(i * (step + 2) + j) * stride + t] */
+    size_t       stride;
+    size_t       n_tiles; /* > 0 */
+    size_t       n_rows, n_cols;
+    float        bias;
+    const float *d;       /* added before the activation, like y; may be y; or NULL */
+    float       *y;
+    size_t       ldy;     /* elements from one row of y (and d) to the next */
+    ox_conv_act  act;
+} ox_wino_out;
+typedef void ox_wino_out_fn(const ox_wino_out *t);
+
+/* A panel of the patch matrix: dst[p * nr + j] = x[p / n_taps * plane + idx[p % n_taps * nr + j]]
+ * for k0 <= p < k0 + k and j < nr, or 0 where that idx is negative; dst starts at row k0. */
+typedef struct ox_patch {
+    const void    *x;
+    size_t         plane, n_taps, k0, k, nr;
+    const int32_t *idx;
+    void          *dst;
+} ox_patch;
+typedef void ox_patch_fn(const ox_patch *t);
+
+/* Depthwise: y[r * ldy + j] = act(bias + d + sum over taps of w[tap] * x[r * step + off[tap] + j])
+ * for r < n_rows, j < n_cols.  Rows of x are readable up to the next multiple of OX_WINO_LANES
+ * columns. */
+typedef struct ox_depthwise {
+    const float   *x;
+    size_t         step;
+    const int32_t *off;
+    const float   *w;
+    size_t         n_taps, n_rows, n_cols;
+    float          bias;
+    const float   *d; /* like y, or NULL */
+    float         *y;
+    size_t         ldy;
+    ox_conv_act    act;
+} ox_depthwise;
+typedef void ox_depthwise_fn(const ox_depthwise *t);
+
+typedef enum ox_uk_conv_kind {
+    OX_UK_WINO4_IN,
+    OX_UK_WINO4_OUT,
+    OX_UK_WINO2_IN,
+    OX_UK_WINO2_OUT,
+    OX_UK_PATCH_F32,
+    OX_UK_PATCH_F64,
+    OX_UK_DEPTHWISE
+} ox_uk_conv_kind;
+
+typedef struct ox_uk_conv {
+    const char     *name;
+    ox_uk_conv_kind kind;
+    uint32_t        isa; /* levels it needs */
+    union {              /* by kind */
+        ox_wino_in_fn   *wino_in;
+        ox_wino_out_fn  *wino_out;
+        ox_patch_fn     *patch;
+        ox_depthwise_fn *depthwise;
+    } fn;
+} ox_uk_conv;
+
+extern const ox_uk_conv ox_uk_conv_rows[];
+extern const size_t     ox_uk_conv_n_rows;
+
+/* The last row of that kind which the levels in `isa` can run; there is always one. */
+const ox_uk_conv *ox_uk_conv_pick(ox_uk_conv_kind kind, uint32_t isa);
+
+#define UK(kind, member, fn, isa) ox_##member##_fn fn;
+#include "kernels/conv/ukernels.def"
+#undef UK
+
+/* ---- the driver ---- */
+
+enum { OX_CONV_DIMS = 3 };
+
+typedef struct ox_conv_algo ox_conv_algo;
+struct ox_conv_args;
+
+/* Shape and choice.  The caller fills in the first group; ox_conv_choose the rest. */
+typedef struct ox_conv_plan {
+    size_t n, c, m, group; /* c and m are multiples of group; all > 0 */
+    size_t in[OX_CONV_DIMS], out[OX_CONV_DIMS], k[OX_CONV_DIMS]; /* > 0 */
+    size_t stride[OX_CONV_DIMS], dil[OX_CONV_DIMS];              /* > 0 */
+    size_t pad[OX_CONV_DIMS]; /* zeros before the first element; behind the last: what out implies */
+    bool   f64;
+
+    const ox_conv_algo *algo;
+    char                name[32]; /* for profiles: "winograd_f4x3_avx512" */
+    const ox_uk_gemm   *tile;
+    const ox_uk_conv   *uk_in, *uk_out; /* of Winograd; uk_in: the patch or depthwise kernel */
+    ox_gemm_plan        gemm;           /* how the weights are packed: m / group x taps */
+    size_t              step;           /* of Winograd's tiles */
+    size_t              bm, bh, bw;     /* of a block: output channels, rows, columns (or tiles, pixels) */
+    size_t              n_bm, n_bh, n_bw;
+    bool                staged;         /* Winograd: one stage after the other, not block by block */
+} ox_conv_plan;
+
+/* The algorithms, for tests and benchmarks; ox_conv_choose picks among those that fit. */
+struct ox_conv_algo {
+    const char *name; /* "winograd_f4x3" */
+    /* Fills in the plan's choices; false: not for this shape (or a size overflows). */
+    bool (*fit)(ox_conv_plan *p, uint32_t isa);
+    size_t (*pack_bytes)(const ox_conv_plan *p); /* SIZE_MAX: overflow */
+    void (*pack)(const ox_conv_plan *p, const void *w, void *packed);
+    size_t (*scratch_bytes)(const ox_conv_plan *p, int n_workers); /* SIZE_MAX: overflow */
+    void (*run)(const ox_conv_plan *p, const struct ox_conv_args *args, void *scratch, ox_pool *pool);
+};
+extern const ox_conv_algo *const ox_conv_algos[]; /* ends with NULL */
+bool ox_conv_use(ox_conv_plan *p, const ox_conv_algo *algo, uint32_t isa);
+
+/* Chooses for the levels in `isa` (ox_cpu()).  Without allow_winograd only algorithms that add the
+ * products of the definition.  false: a size overflows. */
+bool ox_conv_choose(ox_conv_plan *p, uint32_t isa, bool allow_winograd);
+
+/* Weights, packed once; SIZE_MAX: overflow.  The layout depends on all of the plan. */
+size_t ox_conv_pack_bytes(const ox_conv_plan *p);
+void   ox_conv_pack(const ox_conv_plan *p, const void *w, void *packed);
+
+/* Scratch for a pool of n_workers threads, 64-byte aligned; SIZE_MAX: overflow. */
+size_t ox_conv_scratch_bytes(const ox_conv_plan *p, int n_workers);
+
+typedef struct ox_conv_args {
+    const void *x;
+    const void *w; /* packed */
+    void       *y;
+    /* bias_row: m values or NULL; residual: contiguous like y, may be y; the activation.  Nothing else
+     * of it is looked at.  OX_ACT_MAP gets stretches of y within a channel. */
+    ox_epilogue ep;
+} ox_conv_args;
+
+/* The same bits for any number of threads. */
+void ox_conv_run(const ox_conv_plan *p, const ox_conv_args *args, void *scratch, ox_pool *pool);
+
+#endif

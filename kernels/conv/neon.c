@@ -1,0 +1,6 @@
+/* conv for aarch64: see vector.tmpl.h.  There are no gathers: patches are the reference's. */
+#include "kernels/conv/conv.h"
+#include "kernels/gemm/vec.h"
+
+#define NAME(stem) uk_##stem##_neon
+#include "kernels/conv/vector.tmpl.h"
