@@ -2,18 +2,22 @@
 """Test cases for the operators of vision networks, where ONNX's own suite has none or few.
 
 Writes folders for `onnxrun test`: usage make_nn.py OUT [NAME ...].  Expected values are PyTorch's or
-plain numpy's in double, never ours.  Needs numpy, torch and onnx.
+plain numpy's in double, for pictures Pillow's, never ours.  Needs numpy, torch, onnx and pillow.
 """
+import io
 import itertools
 import json
 import os
+import struct
 import sys
+import zlib
 
 import numpy as np
 import onnx
 import torch
 import torch.nn.functional as F
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper, numpy_helper
+from PIL import Image
 
 rng = np.random.default_rng(7)
 OUT = None
@@ -465,7 +469,101 @@ def unpools():
              kernel_shape=[2] * d, strides=[2] * d)
 
 
-GROUPS = [pools, lp_pools, batch_norms, norms, transposes, resizes, integer_convs, deformed, causal, grids, regions, unpools]
+# ---------------------------------------------------------------- image files
+def encoded(image, format, **options):
+    f = io.BytesIO()
+    image.save(f, format, **options)
+    return f.getvalue()
+
+
+def image_case(name, data, rgb):
+    stream = np.frombuffer(data, dtype=np.uint8)
+    gray = np.asarray(Image.fromarray(rgb).convert("L"))[:, :, None] if rgb.size else np.zeros((0, 0, 1), np.uint8)
+    case("ImageDecoder", f"{name}_rgb", [stream], [rgb], 20)
+    case("ImageDecoder", f"{name}_bgr", [stream], [rgb[:, :, ::-1]], 20, pixel_format="BGR")
+    case("ImageDecoder", f"{name}_gray", [stream], [gray], 20, pixel_format="Grayscale")
+
+
+def bmp(bits, rows, palette=b"", compression=0, width=None, extra=b"", top_down=False, size=None):
+    height = size or len(rows)
+    body = b"".join(rows)
+    head = struct.pack("<IiiHHIIiiII", 40, width, -height if top_down else height, 1, bits, compression, len(body), 0, 0, len(palette) // 4, 0)
+    start = 14 + len(head) + len(extra) + len(palette)
+    return b"BM" + struct.pack("<IHHI", start + len(body), 0, 0, start) + head + extra + palette + body
+
+
+def images():
+    smooth = np.stack(np.meshgrid(np.arange(57) * 4, np.arange(43) * 5), -1)
+    picture = np.concatenate([smooth, rng.integers(0, 256, (43, 57, 1))], -1).astype(np.uint8)
+    picture[10:20, 10:30] = (255, 0, 0)
+    full = Image.fromarray(picture)
+    alpha = full.copy()
+    alpha.putalpha(Image.fromarray(rng.integers(0, 256, (43, 57)).astype(np.uint8)))
+    modes = {"RGB": full, "L": full.convert("L"), "1": full.convert("1"), "P": full.convert("P"), "RGBA": alpha, "LA": alpha.convert("LA")}
+    for format, kinds in (("PNG", ("RGB", "L", "1", "P", "RGBA", "LA")), ("BMP", ("RGB", "L", "1", "P", "RGBA")), ("PPM", ("RGB", "L", "1")),
+                          ("TIFF", ("RGB", "L", "1", "P", "RGBA")), ("WEBP", ("RGB", "RGBA")), ("JPEG2000", ("RGB", "L", "RGBA"))):
+        for kind in kinds:
+            data = encoded(modes[kind], format, **({"lossless": True} if format == "WEBP" else {}))
+            back = Image.open(io.BytesIO(data))
+            image_case(f"{format}_{kind}", data, np.asarray(back.convert("RGB")))
+    for name, options in (("444", dict(subsampling=0)), ("422", dict(subsampling=1)), ("420", dict(subsampling=2)), ("q10", dict(quality=10)),
+                          ("progressive", dict(progressive=True)), ("optimize", dict(optimize=True, quality=95)), ("restart", dict(restart_marker_rows=1))):
+        data = encoded(full, "JPEG", **options)
+        image_case(f"JPEG_{name}", data, np.asarray(Image.open(io.BytesIO(data)).convert("RGB")))
+    for kind in ("L", "CMYK"):
+        data = encoded(full.convert(kind), "JPEG")
+        image_case(f"JPEG_{kind}", data, np.asarray(Image.open(io.BytesIO(data)).convert("RGB")))
+    for name, options in (("lossy", dict(quality=60)), ("best", dict(quality=100, method=6))):
+        data = encoded(full, "WEBP", **options)
+        image_case(f"WEBP_{name}", data, np.asarray(Image.open(io.BytesIO(data)).convert("RGB")))
+    for compression in ("tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg"):
+        data = encoded(full, "TIFF", compression=compression)
+        image_case(f"TIFF_{compression}", data, np.asarray(Image.open(io.BytesIO(data)).convert("RGB")))
+    for name, options in (("lossy", dict(quality_mode="rates", quality_layers=[8])), ("stream", dict(no_jp2=True))):
+        data = encoded(full, "JPEG2000", **options)
+        image_case(f"JPEG2000_{name}", data, np.asarray(Image.open(io.BytesIO(data)).convert("RGB")))
+    deep = rng.integers(0, 65536, (9, 7, 3)).astype(np.uint16)
+    rows = b"".join(b"\0" + r.astype(">u2").tobytes() for r in deep)
+    chunk = lambda kind, body: struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+    data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 7, 9, 16, 2, 0, 0, 0)) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    image_case("PNG_16", data, (deep >> 8).astype(np.uint8))
+    # text bitmaps, comments, other maxima
+    image_case("PNM_P1", b"P1 # bits\n3 2\n1 0 1\n011", np.repeat(np.array([[0, 255, 0], [255, 0, 0]], np.uint8)[:, :, None], 3, 2))
+    image_case("PNM_P2", b"P2\n2 2 15\n0 15\n7 8\n", np.repeat(np.array([[0, 255], [119, 136]], np.uint8)[:, :, None], 3, 2))
+    image_case("PNM_P3", b"P3\n1 2\n255\n1 2 3\n4\n5 #c\n6", np.array([[[1, 2, 3]], [[4, 5, 6]]], np.uint8))
+    wide = rng.integers(0, 1024, (3, 5, 3))
+    image_case("PNM_P6_10bit", b"P6 5 3 1023\n" + wide.astype(">u2").tobytes(), np.rint(wide * 255 / 1023).astype(np.uint8))
+    # bitmaps that Pillow does not write
+    fives = rng.integers(0, 32, (2, 3, 3))
+    words = lambda r: b"".join(struct.pack("<H", int(p[0]) << 10 | int(p[1]) << 5 | int(p[2])) for p in r) + b"\0\0"
+    image_case("BMP_15", bmp(16, [words(r) for r in fives[::-1]], width=3), (fives * 255 // 31).astype(np.uint8))
+    image_case("BMP_top", bmp(16, [words(r) for r in fives], width=3, top_down=True), (fives * 255 // 31).astype(np.uint8))
+    words = lambda r: b"".join(struct.pack("<H", int(p[0]) << 11 | int(p[1]) << 6 | int(p[2])) for p in r) + b"\0\0"
+    rgb = (fives * 255 // 31).astype(np.uint8)
+    rgb[:, :, 1] = (fives[:, :, 1] * 2) * 255 // 63
+    image_case("BMP_565", bmp(16, [words(r) for r in fives[::-1]], width=3, compression=3, extra=struct.pack("<III", 0xf800, 0x7e0, 0x1f)), rgb)
+    palette = rng.integers(0, 256, (16, 3)).astype(np.uint8)
+    table = b"".join(bytes(p[::-1]) + b"\0" for p in palette)
+    index = np.array([[1, 2, 3, 4, 5], [6, 6, 6, 7, 7], [0, 0, 9, 9, 9]])
+    rows = [b"\x00\x99\x90\0", b"\x66\x67\x70\0", b"\x12\x34\x50\0"]
+    image_case("BMP_4", bmp(4, rows, table, width=5), palette[index])
+    codes = b"\x02\x00\x03\x99\x00\x00" + b"\x03\x66\x02\x77\x00\x00" + b"\x00\x05\x12\x34\x50\x00\x00\x00" + b"\x00\x01"
+    image_case("BMP_rle4", bmp(4, [codes], table, compression=2, width=5, size=3), palette[index])
+    codes = b"\x00\x02\x02\x00\x03\x09\x00\x00" + b"\x03\x06\x02\x07\x00\x00" + b"\x00\x05\x01\x02\x03\x04\x05\x00\x00\x01"
+    image_case("BMP_rle8", bmp(8, [codes], table, compression=1, width=5, size=3), palette[index])
+    # what cannot be decoded has no pixels
+    nothing = np.zeros((0, 0, 3), np.uint8)
+    jpeg, png = encoded(full, "JPEG"), encoded(full, "PNG")
+    image_case("bad_magic", b"what is this?", nothing)
+    image_case("bad_jpeg_cut", jpeg[:len(jpeg) // 2], nothing)
+    image_case("bad_png_cut", png[:len(png) // 2], nothing)
+    image_case("bad_png_crc", png[:60] + bytes([png[60] ^ 1]) + png[61:], nothing)
+    for format in ("BMP", "PPM", "TIFF", "WEBP", "JPEG2000"):
+        data = encoded(full, format)
+        image_case(f"bad_{format}_cut", data[:len(data) * 2 // 3], nothing)
+
+
+GROUPS = [pools, lp_pools, batch_norms, norms, transposes, resizes, integer_convs, deformed, causal, grids, regions, unpools, images]
 
 if __name__ == "__main__":
     OUT = sys.argv[1]
