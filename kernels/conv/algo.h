@@ -26,8 +26,8 @@ size_t ox_conv_weights_bytes(const ox_conv_plan *p);
 void   ox_conv_weights_pack(const ox_conv_plan *p, const void *w, void *packed);
 
 /* The epilogue of output channel o (of all m) at element `at` of y, for a tile of K block kb. */
-void ox_conv_epilogue(ox_tile *t, const ox_conv_plan *p, const ox_conv_args *args, size_t kb, size_t o,
-                      size_t at);
+void ox_conv_epilogue(ox_tile *t, const ox_conv_plan *p, const ox_conv_args *args, size_t kb,
+                      size_t o, size_t at);
 ox_conv_act ox_conv_activation(const ox_epilogue *ep);
 
 #endif

@@ -120,7 +120,7 @@ typedef struct ox_conv_plan {
     size_t n, c, m, group; /* c and m are multiples of group; all > 0 */
     size_t in[OX_CONV_DIMS], out[OX_CONV_DIMS], k[OX_CONV_DIMS]; /* > 0 */
     size_t stride[OX_CONV_DIMS], dil[OX_CONV_DIMS];              /* > 0 */
-    size_t pad[OX_CONV_DIMS]; /* zeros before the first element; behind the last: what out implies */
+    size_t pad[OX_CONV_DIMS]; /* zeros before the first element; out implies those behind */
     bool   f64;
 
     const ox_conv_algo *algo;
@@ -129,9 +129,9 @@ typedef struct ox_conv_plan {
     const ox_uk_conv   *uk_in, *uk_out; /* of Winograd; uk_in: the patch or depthwise kernel */
     ox_gemm_plan        gemm;           /* how the weights are packed: m / group x taps */
     size_t              step;           /* of Winograd's tiles */
-    size_t              bm, bh, bw;     /* of a block: output channels, rows, columns (or tiles, pixels) */
+    size_t              bm, bh, bw; /* of a block: channels, rows, columns (or tiles, pixels) */
     size_t              n_bm, n_bh, n_bw;
-    bool                staged;         /* Winograd: one stage after the other, not block by block */
+    bool                staged; /* Winograd: one stage after the other, not block by block */
 } ox_conv_plan;
 
 /* The algorithms, for tests and benchmarks; ox_conv_choose picks among those that fit. */
@@ -142,7 +142,8 @@ struct ox_conv_algo {
     size_t (*pack_bytes)(const ox_conv_plan *p); /* SIZE_MAX: overflow */
     void (*pack)(const ox_conv_plan *p, const void *w, void *packed);
     size_t (*scratch_bytes)(const ox_conv_plan *p, int n_workers); /* SIZE_MAX: overflow */
-    void (*run)(const ox_conv_plan *p, const struct ox_conv_args *args, void *scratch, ox_pool *pool);
+    void (*run)(const ox_conv_plan *p, const struct ox_conv_args *args, void *scratch,
+                ox_pool *pool);
 };
 extern const ox_conv_algo *const ox_conv_algos[]; /* ends with NULL */
 bool ox_conv_use(ox_conv_plan *p, const ox_conv_algo *algo, uint32_t isa);
@@ -162,8 +163,8 @@ typedef struct ox_conv_args {
     const void *x;
     const void *w; /* packed */
     void       *y;
-    /* bias_row: m values or NULL; residual: contiguous like y, may be y; the activation.  Nothing else
-     * of it is looked at.  OX_ACT_MAP gets stretches of y within a channel. */
+    /* bias_row: m values or NULL; residual: contiguous like y, may be y; the activation.  Nothing
+     * else of it is looked at.  OX_ACT_MAP gets stretches of y within a channel. */
     ox_epilogue ep;
 } ox_conv_args;
 

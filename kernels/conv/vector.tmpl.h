@@ -150,7 +150,8 @@ void NAME(wino2_out_f32)(const ox_wino_out *t) { wino_out(t, 2); }
 
 /* ---- depthwise: rows x vectors sums at a time, each weight broadcast once for all of them ---- */
 
-OX_INLINE void depthwise_block(const ox_depthwise *t, size_t r, size_t j, const int rows, const int nv)
+OX_INLINE void depthwise_block(const ox_depthwise *t, size_t r, size_t j, const int rows,
+                               const int nv)
 {
     vf acc[4][2];
     OX_UNROLL for (int i = 0; i < rows; i++)
