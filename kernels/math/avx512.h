@@ -6,7 +6,6 @@
 
 #include "kernels/math/tables.h"
 #include <immintrin.h>
-#include <stdbool.h>
 #include <stddef.h>
 
 #define OX_C(x) _mm512_set1_ps(x)
@@ -64,29 +63,50 @@ static inline __m512 ox_exp_avx512(__m512 x)
     return _mm512_scalef_ps(_mm512_add_ps(e.t, e.m), e.k);
 }
 
-/* sigmoid(x) = (x < 0 ? E : 1) / (1 + E), E = e^-|x|, divided to more than float precision: the
- * quotient is q + rest, times 2^scale if `late` (else E has its scale, and scale is 0). */
+/* 1 / (1 + E) to more than float precision: d + d_low = 1 + E, inverse is near 1 / d. */
+typedef struct ox_divisor512 {
+    __m512 d, d_low, inverse;
+} ox_divisor512;
+static inline ox_divisor512 ox_divisor512_of(__m512 e)
+{
+    ox_divisor512 v = { .d = _mm512_add_ps(OX_C(1), e) };
+    v.d_low = _mm512_add_ps(_mm512_sub_ps(OX_C(1), v.d), e);
+    v.inverse = _mm512_rcp14_ps(v.d);
+    return v;
+}
+/* What is missing from q d = n, besides what n lacks */
+static inline __m512 ox_remainder512(__m512 n, __m512 q, ox_divisor512 v)
+{
+    return _mm512_fnmadd_ps(q, v.d_low, _mm512_fnmadd_ps(q, v.d, n));
+}
+
+/* (x < 0 ? E : 1) / (1 + E), E = e^-|x| */
+static inline __m512 ox_sigmoid_avx512(__m512 x)
+{
+    __mmask16 negative = _mm512_movepi32_mask(_mm512_castps_si512(x));
+    ox_exp512 e = ox_exp512_parts(_mm512_max_ps(OX_C(-104), _mm512_or_ps(x, OX_C(-0.0f))));
+    __m512 high = _mm512_add_ps(e.t, e.m), low = _mm512_add_ps(_mm512_sub_ps(e.t, high), e.m);
+    __m512 scaled = _mm512_scalef_ps(high, e.k);
+    ox_divisor512 v = ox_divisor512_of(scaled);
+    __m512 n = _mm512_mask_mov_ps(OX_C(1), negative, scaled), q = _mm512_mul_ps(n, v.inverse);
+    __m512 rest = ox_remainder512(n, q, v);
+    rest = _mm512_mask_add_ps(rest, negative, rest, _mm512_scalef_ps(low, e.k));
+    return _mm512_fmadd_ps(rest, v.inverse, q);
+}
+
+/* The same in three: (q + rest) 2^scale; a product with it can then be scaled last, and once. */
 typedef struct ox_gate512 {
     __m512 q, rest, scale;
 } ox_gate512;
-static inline ox_gate512 ox_gate512_of(ox_exp512 e, __m512 x, bool late)
+static inline ox_gate512 ox_gate512_of(ox_exp512 e, __m512 x)
 {
     __mmask16 negative = _mm512_movepi32_mask(_mm512_castps_si512(x));
     __m512 high = _mm512_add_ps(e.t, e.m), low = _mm512_add_ps(_mm512_sub_ps(e.t, high), e.m);
-    __m512 scaled = _mm512_scalef_ps(high, e.k), scaled_low = _mm512_scalef_ps(low, e.k);
-    __m512 d = _mm512_add_ps(OX_C(1), scaled);
-    __m512 d_low = _mm512_add_ps(_mm512_add_ps(_mm512_sub_ps(OX_C(1), d), scaled), scaled_low);
-    __m512 n = _mm512_mask_mov_ps(OX_C(1), negative, late ? high : scaled);
-    __m512 inverse = _mm512_rcp14_ps(d), q = _mm512_mul_ps(n, inverse);
-    __m512 rest = _mm512_fnmadd_ps(q, d_low, _mm512_fnmadd_ps(q, d, n));
-    rest = _mm512_mask_add_ps(rest, negative, rest, late ? low : scaled_low);
-    return (ox_gate512){ q, _mm512_mul_ps(rest, inverse), _mm512_maskz_mov_ps(negative, e.k) };
-}
-static inline __m512 ox_sigmoid_avx512(__m512 x)
-{
-    __m512 a = _mm512_min_ps(OX_C(104), _mm512_abs_ps(x));
-    ox_gate512 g = ox_gate512_of(ox_exp512_parts(_mm512_sub_ps(OX_C(0), a)), x, false);
-    return _mm512_add_ps(g.q, g.rest);
+    ox_divisor512 v = ox_divisor512_of(_mm512_scalef_ps(high, e.k));
+    __m512 n = _mm512_mask_mov_ps(OX_C(1), negative, high), q = _mm512_mul_ps(n, v.inverse);
+    __m512 rest = ox_remainder512(n, q, v);
+    rest = _mm512_mask_add_ps(rest, negative, rest, low);
+    return (ox_gate512){ q, _mm512_mul_ps(rest, v.inverse), _mm512_maskz_mov_ps(negative, e.k) };
 }
 /* x times such a gate; results far below the subnormals may come from a smaller x */
 static inline __m512 ox_times_gate512(ox_gate512 g, __m512 x)
@@ -97,8 +117,8 @@ static inline __m512 ox_times_gate512(ox_gate512 g, __m512 x)
 }
 static inline __m512 ox_silu_avx512(__m512 x)
 {
-    __m512 a = _mm512_min_ps(OX_C(250), _mm512_abs_ps(x));
-    return ox_times_gate512(ox_gate512_of(ox_exp512_parts(_mm512_sub_ps(OX_C(0), a)), x, true), x);
+    __m512 minus = _mm512_max_ps(OX_C(-250), _mm512_or_ps(x, OX_C(-0.0f)));
+    return ox_times_gate512(ox_gate512_of(ox_exp512_parts(minus), x), x);
 }
 /* x sigmoid(u), u = 2 sqrt(2/pi) (x + 0.044715 x^3), with u in two floats: u + u_low */
 static inline __m512 ox_gelu_tanh_avx512(__m512 x)
@@ -120,7 +140,7 @@ static inline __m512 ox_gelu_tanh_avx512(__m512 x)
     __m512 k = _mm512_sub_ps(rounded, OX_MAGIC512);
     __m512 r = _mm512_fnmsub_ps(k, OX_C(OX_LN2_HIGH), u);
     r = _mm512_sub_ps(_mm512_fnmadd_ps(k, OX_C(OX_LN2_LOW), r), u_low);
-    return ox_times_gate512(ox_gate512_of(ox_exp512_of(rounded, k, r), x, true), x);
+    return ox_times_gate512(ox_gate512_of(ox_exp512_of(rounded, k, r), x), x);
 }
 
 /* A table's polynomial at a: c0 + rest. */

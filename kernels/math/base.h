@@ -35,10 +35,13 @@
 /* a b + c in one rounding where the level has it in hardware, in two elsewhere: so the bits of a
  * result may differ between levels, never between thread counts or positions in an array. */
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA) || defined(__FP_FAST_FMA)
+#define OX_HAS_FMA 1
 static inline float ox_fma32(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
+static inline float ox_line32(float x, float a, float b) { return __builtin_fmaf(x, a, b); }
 static inline double ox_fma64(double a, double b, double c) { return __builtin_fma(a, b, c); }
 #else
 static inline float ox_fma32(float a, float b, float c) { return a * b + c; }
+static inline float ox_line32(float x, float a, float b) { return (float)((double)x * a + b); }
 static inline double ox_fma64(double a, double b, double c) { return a * b + c; }
 #endif
 

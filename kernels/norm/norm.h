@@ -1,6 +1,7 @@
-/* Micro-kernels for normalisation.  Statistics are two-pass and in double; results are computed in
- * double and rounded once.  Layer normalisation of a row is moments, then normalize with
- * 1 / sqrt(variance + epsilon); RMS normalisation is mean_square, then normalize with mean 0. */
+/* Micro-kernels for normalisation.  Statistics are in double.  Results are within 1.5 ULP of (x -
+ * mean) inverse and of x a + b, even where their terms cancel; scale and bias cost a rounding each.
+ * Layer normalisation of a row is moments, then normalize with 1 / sqrt(variance + epsilon); RMS
+ * normalisation is mean_square, then normalize with mean 0. */
 #ifndef OX_NORM_NORM_H
 #define OX_NORM_NORM_H
 

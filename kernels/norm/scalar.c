@@ -5,49 +5,48 @@
 
 #include <math.h>
 
-enum { LANES = 32 };
-
-static double total(double lane[LANES])
+/* Sum of x - c, and of its square */
+enum { LANES = 16 };
+static void sums(size_t n, const float *x, double c, double *sum, double *square)
 {
-    for (int half = LANES / 2; half; half /= 2)
-        for (int l = 0; l < half; l++)
-            lane[l] += lane[l + half];
-    return lane[0];
-}
-static double sum(size_t n, const float *x)
-{
-    double lane[LANES] = { 0 };
-    size_t i = 0;
-    for (; n - i >= LANES; i += LANES)
-        for (int l = 0; l < LANES; l++)
-            lane[l] += x[i + (size_t)l];
-    for (int l = 0; i < n; i++, l++)
-        lane[l] += x[i];
-    return total(lane);
-}
-/* sum (x - c)^2 */
-static double sum_square(size_t n, const float *x, double c)
-{
-    double lane[LANES] = { 0 };
+    double a[LANES] = { 0 }, b[LANES] = { 0 };
     size_t i = 0;
     for (; n - i >= LANES; i += LANES)
         for (int l = 0; l < LANES; l++) {
             double d = x[i + (size_t)l] - c;
-            lane[l] += d * d;
+            a[l] += d;
+            b[l] += d * d;
         }
-    for (int l = 0; i < n; i++, l++)
-        lane[l] += (x[i] - c) * (x[i] - c);
-    return total(lane);
+    for (int l = 0; i < n; i++, l++) {
+        double d = x[i] - c;
+        a[l] += d;
+        b[l] += d * d;
+    }
+    for (int half = LANES / 2; half; half /= 2)
+        for (int l = 0; l < half; l++) {
+            a[l] += a[l + half];
+            b[l] += b[l + half];
+        }
+    *sum = a[0];
+    *square = b[0];
 }
 
+/* One pass, shifted by an element: no element is further than sqrt(n) standard deviations from the
+ * mean, so the difference below loses no more than a factor n of double's precision. */
 void OX_UK(moments_f32)(size_t n, const float *x, double *mean, double *variance)
 {
-    *mean = sum(n, x) / (double)n;
-    *variance = sum_square(n, x, *mean) / (double)n;
+    double sum, square, c = x[0];
+    sums(n, x, c, &sum, &square);
+    sum /= (double)n;
+    square = square / (double)n - sum * sum;
+    *mean = c + sum;
+    *variance = square > 0 || square != square ? square : 0;
 }
 double OX_UK(mean_square_f32)(size_t n, const float *x)
 {
-    return sum_square(n, x, 0) / (double)n;
+    double sum, square;
+    sums(n, x, 0, &sum, &square);
+    return square / (double)n;
 }
 
 #define LOOP(expr)                                                                                 \
@@ -55,10 +54,40 @@ double OX_UK(mean_square_f32)(size_t n, const float *x)
     for (size_t i = 0; i < n; i++)                                                                 \
         y[i] = (float)(expr)
 
+/* x a + b with a and b in two floats each: nearly one rounding, also where x a and b cancel.  Takes
+ * fma, and numbers whose lower halves do not vanish below the smallest float. */
+typedef struct line {
+    float a, a_low, b, b_low;
+    bool  fits;
+} line;
+static line line_of(double a, double b)
+{
+    line l = { .a = (float)a, .b = (float)b };
+    l.a_low = (float)(a - l.a);
+    l.b_low = (float)(b - l.b);
+#if OX_HAS_FMA
+    l.fits = fabs(a) > 0x1p-60 && fabs(a) < 0x1p60 && fabs(b) < 0x1p100;
+#endif
+    return l;
+}
+static inline float on_line(float x, line l)
+{
+    return ox_fma32(x, l.a, l.b) + ox_fma32(x, l.a_low, l.b_low);
+}
+
 void OX_UK(normalize_f32)(size_t n, const float *x, double mean, double inverse, const float *scale,
                           const float *bias, float *y)
 {
-    if (scale && bias) {
+    const line l = line_of(inverse, -mean * inverse);
+    if (l.fits && scale && bias) {
+        LOOP(ox_fma32(on_line(x[i], l), scale[i], bias[i]));
+    } else if (l.fits && scale) {
+        LOOP(on_line(x[i], l) * scale[i]);
+    } else if (l.fits && bias) {
+        LOOP(on_line(x[i], l) + bias[i]);
+    } else if (l.fits) {
+        LOOP(on_line(x[i], l));
+    } else if (scale && bias) {
         LOOP(ox_fma64((x[i] - mean) * inverse, scale[i], bias[i]));
     } else if (scale) {
         LOOP((x[i] - mean) * inverse * scale[i]);
@@ -70,7 +99,12 @@ void OX_UK(normalize_f32)(size_t n, const float *x, double mean, double inverse,
 }
 void OX_UK(affine_f32)(size_t n, const float *x, double a, double b, float *y)
 {
-    LOOP(ox_fma64(x[i], a, b));
+    const line l = line_of(a, b);
+    if (l.fits) {
+        LOOP(on_line(x[i], l));
+    } else {
+        LOOP(ox_fma64(x[i], a, b));
+    }
 }
 void OX_UK(affine_each_f32)(size_t n, const float *x, const double *a, const double *b, float *y)
 {
