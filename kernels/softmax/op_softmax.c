@@ -1,6 +1,7 @@
 /* Softmax and LogSoftmax: micro-kernels for float, plain loops for double. */
 #include "kernels/softmax/axis.h"
 #include "kernels/softmax/softmax.h"
+#include "runtime/tensor/half.h"
 
 #include <math.h>
 #include <string.h>
@@ -117,9 +118,44 @@ static ox_code oracle(ox_oracle *o)
     return OX_OK;
 }
 
+/* Since version 13 ONNX defines Softmax by ReduceMax, Sub, Exp, ReduceSum and Div of the tensor's own type,
+ * so float16 rounds after each of them; the other cases round once. */
+static float round16(float v) { return ox_f16_to_f32(ox_f32_to_f16(v)); }
+
+static void lane_f16(const softmax *s, bool stepwise, const ox_f16 *x, ox_f16 *y)
+{
+    int64_t step = s->a.inner, end = s->a.n * step;
+    float max = -INFINITY;
+    double sum = 0;
+    for (int64_t k = 0; k < end; k += step)
+        max = fmaxf(max, ox_f16_to_f32(x[k]));
+    for (int64_t k = 0; k < end; k += step) {
+        float d = ox_f16_to_f32(x[k]) - max;
+        sum += stepwise ? (double)round16(expf(round16(d))) : exp((double)d);
+    }
+    if (stepwise)
+        sum = (double)round16((float)sum);
+    for (int64_t k = 0; k < end; k += step) {
+        float d = ox_f16_to_f32(x[k]) - max;
+        double e = stepwise ? (double)round16(expf(round16(d))) : exp((double)d);
+        y[k] = ox_f32_to_f16((float)(s->log ? (double)d - log(sum) : e / sum));
+    }
+}
+
+static ox_code run_f16(ox_run *r)
+{
+    const softmax *s = r->state;
+    bool stepwise = r->since >= 13 && !s->log;
+    for (int64_t i = 0; i < s->a.outer * s->a.inner; i++) {
+        int64_t at = i / s->a.inner * s->a.n * s->a.inner + i % s->a.inner;
+        lane_f16(s, stepwise, (const ox_f16 *)r->in[0]->data + at, (ox_f16 *)r->out[0]->data + at);
+    }
+    return OX_OK;
+}
+
 #define RECORD(Name, Since)                                                                        \
     OX_OP(Name, Since) .infer = ox_infer_like, .prepare = prepare,                                 \
-        .run = { [OX_F32] = run_f32, [OX_F64] = run_f64 }, .oracle = oracle,                       \
+        .run = { [OX_F32] = run_f32, [OX_F64] = run_f64, [OX_F16] = run_f16 }, .oracle = oracle,     \
         .error = { ERR_SUM, 4 }, .state_size = sizeof(softmax),                                    \
         .flags = OX_SYMBOLIC | OX_INPLACE0 OX_END
 RECORD(Softmax, 1);
