@@ -2,7 +2,7 @@
 """Fetch the ONNX conformance suite into one folder: the cases that cases.tsv lists.
 
     fetch.py OUT                 all 4,565: the newest, and those that only older releases carry
-    fetch.py OUT --newest        the newest release only (no download but onnx itself)
+    fetch.py OUT --newest        the newest operator cases and the light networks (no download but onnx itself)
     fetch.py OUT --wheels DIR    keep the old releases' wheels in DIR
 
 Needs a Python with `onnx` (the version in requirements.txt) and pip.  A case is a folder in the layout of
@@ -181,11 +181,13 @@ def old_release(out, path, version, wanted):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--newest", action="store_true", help="leave the older releases out")
+    parser.add_argument("--newest", action="store_true", help="only the newest operator cases and the light networks")
     parser.add_argument("--wheels", type=Path, help="folder that keeps the downloaded wheels")
     args = parser.parse_args()
     ids = wanted_ids()
     newest = {i for i in ids if "-opset" not in i.split("/")[0]}
+    if args.newest:
+        newest = {i for i in newest if i.split("/")[0] in ("node", "light")}
     newest_files(args.out, newest)
     newest_generated(args.out, newest)
     if not args.newest:
