@@ -159,11 +159,6 @@ static bool is_view(const ox_run *r, const ox_truth *t)
 /* Without an oracle of its own the operator's f64 kernel serves, on doubles. */
 static ox_code by_kernel(ox_arena *a, ox_run *r, ox_truth *t, ox_error *err)
 {
-    if (r->op->flags & OX_VIEW) { /* the executor moves nothing, so there is no kernel to run */
-        if (t->value[0] && t->in[0] && ox_count(r->in[0]) == ox_count(r->out[0]))
-            memcpy(t->value[0], t->in[0], (size_t)ox_count(r->out[0]) * sizeof(double));
-        return OX_OK;
-    }
     ox_dtype key = ox_kernel_key(r), wanted = ox_is_float(key) ? OX_F64 : key, to;
     ox_run_fn *fn = ox_kernel_find(r->op, wanted, &to);
     twin w;
@@ -192,6 +187,61 @@ static ox_code by_oracle(ox_run *r, ox_truth *t, double **mag)
 {
     ox_oracle o = { r, (const double *const *)t->in, t->value, mag };
     return r->op->oracle(&o);
+}
+
+/* ---- the node as it might have been ---- */
+
+static ox_code reshape_outputs(ox_arena *a, ox_run *r, ox_error *err)
+{
+    ox_tensor  *t = ox_arena_array(a, (size_t)OX_MAX(r->n_out, 1), sizeof(*t));
+    ox_tensor **p = ox_arena_array(a, (size_t)OX_MAX(r->n_out, 1), sizeof(*p));
+    if (!t || !p)
+        return OX_FAIL(err, OX_E_NOMEM, "out of memory");
+    for (int i = 0; i < r->n_out; i++) {
+        if (!r->out[i])
+            continue;
+        t[i] = *r->out[i];
+        t[i].rank = -1;
+        t[i].data = NULL;
+        t[i].buf = NULL;
+        p[i] = &t[i];
+    }
+    r->out = p;
+    OX_TRY(r->op->infer(r));
+    for (int i = 0; i < r->n_out; i++)
+        if (p[i] && (p[i]->rank < 0 || !ox_shape_known(p[i]) || !ox_is_float(p[i]->dtype)))
+            p[i] = NULL;
+    return OX_OK;
+}
+
+ox_code ox_truth_replay(ox_arena *a, const ox_run *from, const ox_op *op, const ox_node *node,
+                        const double *const *in, ox_truth *t, ox_tensor *const **out, ox_error *err)
+{
+    struct ox_frame frame = *from->frame;
+    ox_run   r = *from;
+    double **mag;
+    size_t   n_element = 0;
+    twin     w;
+    *t = (ox_truth){ 0 };
+    frame.node = node;
+    r.op = op;
+    r.since = op->since;
+    r.frame = &frame;
+    r.err = err;
+    if (op->flags & (OX_CONTROL | OX_IMPURE | OX_VIEW))
+        return OX_FAIL(err, OX_E_UNSUPPORTED, "%s cannot be replayed", op->name);
+    OX_TRY(reshape_outputs(a, &r, err));
+    OX_TRY(make_outputs(a, &r, t, &mag, &n_element, err));
+    *out = r.out;
+    OX_TRY(read_inputs(a, &r, in, t, err));
+    if (n_element == 0)
+        return OX_OK;
+    if (!op->oracle)
+        return by_kernel(a, &r, t, err);
+    OX_TRY(make_twin(a, &r, t, &w, err));
+    if (op->prepare)
+        OX_TRY(op->prepare(&w.run));
+    return by_oracle(&w.run, t, mag);
 }
 
 ox_code ox_truth_of(ox_arena *a, ox_run *r, const double *const *in, ox_truth *t, ox_error *err)

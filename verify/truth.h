@@ -20,6 +20,12 @@ typedef struct ox_truth {
 ox_code ox_truth_of(ox_arena *a, ox_run *r, const double *const *in, ox_truth *t, ox_error *err)
     OX_MUST_CHECK;
 
+/* The truth of the node as it might have been: another operator version, a node with other attributes,
+ * a run with other tensors.  *out: the outputs' shapes; NULL where they are no float tensors. */
+ox_code ox_truth_replay(ox_arena *a, const ox_run *from, const ox_op *op, const ox_node *node,
+                        const double *const *in, ox_truth *t, ox_tensor *const **out, ox_error *err)
+    OX_MUST_CHECK;
+
 /* Bound of one element under an error model: y exact, mag the oracle's magnitude (NaN: |y|). */
 double ox_error_bound(ox_error_model m, ox_dtype dtype, double y, double mag);
 
