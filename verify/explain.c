@@ -531,14 +531,20 @@ static void shifted(probe *p)
 
 static void operands(probe *p)
 {
-    const ox_tensor *a = input(p, 0), *b = input(p, 1);
+    const ox_sighting *own = p->s;
     const double **in = ox_arena_array(p->a, 2, sizeof(*in));
-    if (!a || !b || !in || p->s->r->n_in != 2 || !ox_shape_same(a, b))
+    if (!in || own->r->n_in != 2 || !input(p, 0) || !input(p, 1))
         return;
-    in[0] = input_values(p, 1);
-    in[1] = input_values(p, 0);
-    if (in[0] && in[1])
-        replay(p, p->s->r->op, p->s->node, in, "with its operands exchanged");
+    const ox_tensor *tensors[] = { own->r->in[1], own->r->in[0] };
+    ox_run r = *own->r;
+    ox_sighting exchanged = *own;
+    in[0] = own->in[1];
+    in[1] = own->in[0];
+    r.in = tensors;
+    exchanged.r = &r;
+    p->s = &exchanged;
+    replay(p, r.op, own->node, in, "with its operands exchanged");
+    p->s = own;
 }
 
 static void polarity(probe *p)

@@ -159,13 +159,14 @@ static ox_code sight(walk *k, ox_sighting *s, const ox_truth *t, const ox_truth 
         return OX_FAIL(k->err, OX_E_NOMEM, "out of memory");
     bool fits = ref && numeric(ref) && same_shape(ref, y);
     s->shape_differs = ref && numeric(ref) && !fits;
-    s->ref = fits ? as_doubles(k->arena, ref) : NULL;
+    bool as_many = ref && numeric(ref) && (size_t)ox_count(ref) == s->n;
+    s->ref = as_many ? as_doubles(k->arena, ref) : NULL;
     s->truth = t && t->n_out ? t->value[s->out] : NULL;
     s->bound = t && t->n_out ? t->bound[s->out] : NULL;
     s->fresh = fresh && fresh->n_out ? fresh->value[s->out] : NULL;
     s->fresh_bound = fresh && fresh->n_out ? fresh->bound[s->out] : NULL;
     OX_TRY(k->fn(k->ctx, s, k->err));
-    bool follow = k->w->follow && s->ref;
+    bool follow = k->w->follow && s->ref && !s->shape_differs;
     return keep(k, s->node->out[s->out], follow ? s->ref : s->truth, s->n,
                 follow || (!s->truth && s->held));
 }

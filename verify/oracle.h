@@ -28,7 +28,7 @@ typedef struct ox_sighting {
     const double  *bound;     /* the node's own rounding around `truth` */
     const double  *fresh;     /* truth from our own inputs, if asked for; NULL: none */
     const double  *fresh_bound;
-    const double  *ref;       /* NULL: the reference does not hold it in this shape */
+    const double  *ref;       /* NULL: the reference holds no value of as many elements */
     bool           shape_differs; /* it holds it in another shape */
     bool           held;      /* all inputs that vary are the reference's own */
     const double *const *in;  /* the chain's inputs of the node; NULL entries: our own */

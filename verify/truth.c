@@ -225,7 +225,7 @@ ox_code ox_truth_replay(ox_arena *a, const ox_run *from, const ox_op *op, const 
     *t = (ox_truth){ 0 };
     frame.node = node;
     r.op = op;
-    r.since = op->since;
+    r.since = op == from->op ? from->since : op->since;
     r.frame = &frame;
     r.err = err;
     if (op->flags & (OX_CONTROL | OX_IMPURE | OX_VIEW))
@@ -244,6 +244,38 @@ ox_code ox_truth_replay(ox_arena *a, const ox_run *from, const ox_op *op, const 
     return by_oracle(&w.run, t, mag);
 }
 
+/* Largest sum of |w| over the rows of a weight times the largest |x|. */
+static double row_product(const ox_run *r, const ox_truth *t, int iw, double x)
+{
+    const ox_tensor *w = iw < r->n_in ? r->in[iw] : NULL;
+    if (!w || !t->in[iw] || !ox_is_float(w->dtype) || w->rank < 2)
+        return 0;
+    int64_t n = w->dim[w->rank - 1], rows = n ? ox_count(w) / n : 0;
+    double most = 0;
+    for (int64_t i = 0; i < rows; i++) {
+        double sum = 0;
+        for (int64_t k = 0; k < n; k++)
+            sum += fabs(t->in[iw][i * n + k]);
+        most = fmax(most, sum);
+    }
+    return isfinite(most * x) ? most * x : 0;
+}
+
+/* Recurrent operators have no oracle that tells a magnitude: what enters their gates, X W' + H R' with
+ * |H| <= 1, passes through functions of slope at most 1 to every element. */
+static double gate_magnitude(const ox_run *r, const ox_truth *t)
+{
+    const char *name = r->op->name;
+    double x = 0;
+    if (strcmp(name, "LSTM") != 0 && strcmp(name, "GRU") != 0 && strcmp(name, "RNN") != 0)
+        return 0;
+    if (!r->in[0] || !t->in[0])
+        return 0;
+    for (int64_t i = 0; i < ox_count(r->in[0]); i++)
+        x = fmax(x, fabs(t->in[0][i]));
+    return row_product(r, t, 1, x) + row_product(r, t, 2, 1);
+}
+
 ox_code ox_truth_of(ox_arena *a, ox_run *r, const double *const *in, ox_truth *t, ox_error *err)
 {
     const ox_op *op = r->op;
@@ -259,10 +291,13 @@ ox_code ox_truth_of(ox_arena *a, ox_run *r, const double *const *in, ox_truth *t
     if (n_element == 0) /* nor does the executor call anything then */
         return OX_OK;
     OX_TRY(op->oracle ? by_oracle(r, t, mag) : by_kernel(a, r, t, err));
+    double gates = gate_magnitude(r, t);
     for (int i = 0; i < r->n_out; i++) {
         if (!t->value[i])
             continue;
         size_t n = (size_t)ox_count(r->out[i]);
+        for (size_t k = 0; k < n && gates > 0; k++)
+            mag[i][k] = fabs(t->value[i][k]) + gates;
         for (size_t k = 0; k < n; k++)
             t->bound[i][k] = ox_error_bound(op->error, r->out[i]->dtype, t->value[i][k], mag[i][k]);
     }
