@@ -118,7 +118,18 @@ static void by_unweave(const tile *t, const char *x, char *y)
     t->weave((size_t)t->n0, x, y, (size_t)(t->sy1 / t->size));
 }
 
-enum { RUNS, FILLS, GATHERS, GATHERS2, REVERSED, ANY, TRANSPOSES, N_LOOPS, WEAVES = N_LOOPS, UNWEAVES };
+enum {
+    RUNS,
+    FILLS,
+    GATHERS,
+    GATHERS2,
+    REVERSED,
+    ANY,
+    TRANSPOSES,
+    N_LOOPS,
+    WEAVES = N_LOOPS,
+    UNWEAVES
+};
 #define LOOP(name, size, ...)                                                                      \
     static void name##_##size(const tile *t, const char *x, char *y) { __VA_ARGS__; }
 #define LOOPS(size)                                                                                \
@@ -198,6 +209,21 @@ static void dense_second(ox_box *b)
         b->sy[last - 1] = sy;
         return;
     }
+}
+
+/* A tile of few rows costs more for itself than for its elements. */
+static void longer_second(ox_box *b)
+{
+    int k = b->rank - 2;
+    if (k < 1 || b->dim[k] >= 8 || b->dim[k - 1] <= b->dim[k] || b->sx[k] == 1)
+        return;
+    int64_t dim = b->dim[k], sx = b->sx[k], sy = b->sy[k];
+    b->dim[k] = b->dim[k - 1];
+    b->sx[k] = b->sx[k - 1];
+    b->sy[k] = b->sy[k - 1];
+    b->dim[k - 1] = dim;
+    b->sx[k - 1] = sx;
+    b->sy[k - 1] = sy;
 }
 
 static int choose(const tile *t, int64_t s)
@@ -323,6 +349,7 @@ void ox_box_copy(const ox_run *r, size_t size, const ox_box *b, const void *x, v
     merge(&q.b, b);
     widen(&q.b, &size);
     dense_second(&q.b);
+    longer_second(&q.b);
     int64_t s = (int64_t)size;
     int log2 = size == 1 ? 0 : size == 2 ? 1 : size == 4 ? 2 : size == 8 ? 3 : 4;
     while (q.b.rank < 2) { /* a tile has two dimensions */

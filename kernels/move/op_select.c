@@ -1,28 +1,42 @@
 /* Where, Compress, NonZero, Trilu: elements kept by a condition. */
+#include "kernels/math/base.h"
 #include "kernels/move/args.h"
 #include "kernels/move/box.h"
 
 #include <string.h>
 
 /* ---- Where ---- */
+/* z may be x (in place): elements are independent, which the compiler cannot see.  Both sides are
+ * loaded, since a load on one condition is no vector. */
+#define WHERE_LOOP(c, x, y, type)                                                                  \
+    do {                                                                                           \
+        OX_INDEPENDENT_HINT                                                                        \
+        for (size_t i = 0; i < n; i++) {                                                           \
+            type u = (x), v = (y);                                                                 \
+            z[i] = (c) ? u : v;                                                                    \
+        }                                                                                          \
+    } while (0)
 #define WHERE(size, type)                                                                          \
     static void where_##size(size_t n, const void *const in[3], const int s[3], void *vz,          \
                              const void *params)                                                   \
     {                                                                                              \
         const uint8_t *c = in[0];                                                                  \
         const type *x = in[1], *y = in[2];                                                         \
+        const type a = *x, b = *y;                                                                 \
         type *z = vz;                                                                              \
         (void)params;                                                                              \
         if (s[0] && s[1] && s[2])                                                                  \
-            for (size_t i = 0; i < n; i++) z[i] = c[i] ? x[i] : y[i];                              \
+            WHERE_LOOP(c[i], x[i], y[i], type);                                                    \
         else if (s[0] && s[1])                                                                     \
-            for (size_t i = 0; i < n; i++) z[i] = c[i] ? x[i] : *y;                                \
+            WHERE_LOOP(c[i], x[i], b, type);                                                       \
         else if (s[0] && s[2])                                                                     \
-            for (size_t i = 0; i < n; i++) z[i] = c[i] ? *x : y[i];                                \
+            WHERE_LOOP(c[i], a, y[i], type);                                                       \
         else if (s[0])                                                                             \
-            for (size_t i = 0; i < n; i++) z[i] = c[i] ? *x : *y;                                  \
+            WHERE_LOOP(c[i], a, b, type);                                                          \
+        else if (s[*c ? 1 : 2])                                                                    \
+            memmove(z, *c ? x : y, n * sizeof(type));                                              \
         else                                                                                       \
-            for (size_t i = 0; i < n; i++) z[i] = *c ? x[s[1] ? i : 0] : y[s[2] ? i : 0];          \
+            WHERE_LOOP(*c, a, b, type);                                                            \
     }
 typedef struct wide { uint64_t v[2]; } wide;
 WHERE(1, uint8_t)
@@ -118,40 +132,63 @@ OX_OP(Compress, 9) .infer = infer_compress, .run_any = compress, .key = OX_KEY_N
 
 /* ---- NonZero: the coordinates, one row a dimension, of what is not zero, empty or false ---- */
 /* NaN is not zero and -0.0 is: the sign bits of floats are masked off, the rest compared as bits.
- */
-static bool nonzero(const ox_tensor *x, int64_t i)
+ * Marks elements [from, from + n) with 0 or 1; complex numbers are two words, strings lengths. */
+#define MARK(size, type)                                                                           \
+    static void mark_##size(const void *vx, uint64_t mask, int64_t n, uint8_t *to)                 \
+    {                                                                                              \
+        const type *x = vx;                                                                        \
+        for (int64_t i = 0; i < n; i++)                                                            \
+            to[i] = (x[i] & (type)mask) != 0;                                                      \
+    }
+MARK(1, uint8_t)
+MARK(2, uint16_t)
+MARK(4, uint32_t)
+MARK(8, uint64_t)
+
+static void mark(const ox_tensor *x, int64_t from, int64_t n, uint8_t *to)
 {
     size_t size = ox_dtype_size(x->dtype);
-    ox_class class = ox_dtype_class(x->dtype);
-    const uint8_t *p = (const uint8_t *)x->data + (size_t)i * size;
-    if (class == OX_CLASS_STRING)
-        return ((const ox_str *)x->data)[i].n > 0;
-    if (class == OX_CLASS_COMPLEX && size == 8)
-        return ((const float *)x->data)[2 * i] != 0 || ((const float *)x->data)[2 * i + 1] != 0;
-    if (class == OX_CLASS_COMPLEX)
-        return ((const double *)x->data)[2 * i] != 0 || ((const double *)x->data)[2 * i + 1] != 0;
-    uint64_t bits = 0, mask = UINT64_MAX;
-    switch (size) {
-    case 1: bits = *p; break;
-    case 2: bits = *(const uint16_t *)(const void *)p; break;
-    case 4: bits = *(const uint32_t *)(const void *)p; break;
-    default: bits = *(const uint64_t *)(const void *)p; break;
+    const char *p = (const char *)x->data + (size_t)from * size;
+    uint64_t mask = UINT64_MAX;
+    switch (ox_dtype_class(x->dtype)) {
+    case OX_CLASS_STRING:
+        for (int64_t i = 0; i < n; i++)
+            to[i] = ((const ox_str *)(const void *)p)[i].n > 0;
+        return;
+    case OX_CLASS_COMPLEX:
+        for (int64_t i = 0; i < n; i++)
+            to[i] = size == 8 ? ((const float *)(const void *)p)[2 * i] != 0 ||
+                                    ((const float *)(const void *)p)[2 * i + 1] != 0
+                              : ((const double *)(const void *)p)[2 * i] != 0 ||
+                                    ((const double *)(const void *)p)[2 * i + 1] != 0;
+        return;
+    case OX_CLASS_FLOAT:
+        if (x->dtype == OX_F8E8M0) /* has no zero */
+            break;
+        mask = ((uint64_t)1 << (x->dtype == OX_F4E2M1 ? 3 : 8 * size - 1)) - 1;
+        break;
+    default: break;
     }
-    if (class == OX_CLASS_FLOAT)
-        mask = ((uint64_t)1 << (8 * size - 1)) - 1;
-    return (bits & mask) != 0;
+    (size == 1 ? mark_1 : size == 2 ? mark_2 : size == 4 ? mark_4 : mark_8)(p, mask, n, to);
 }
+
+enum { CHUNK = 1024 };
 
 static ox_code infer_nonzero(ox_run *r)
 {
     const ox_tensor *x = r->in[0];
+    uint8_t marks[CHUNK];
     int64_t n = 0;
     if (!ox_in_known(r, 0)) {
         ox_out_shape(r, 0, 2, (int64_t[]){ x->rank, OX_DIM_UNKNOWN });
         return OX_OK;
     }
-    for (int64_t i = 0; i < ox_count(x); i++)
-        n += nonzero(x, i);
+    for (int64_t at = 0, count = ox_count(x); at < count; at += CHUNK) {
+        int64_t m = OX_MIN(CHUNK, count - at);
+        mark(x, at, m, marks);
+        for (int64_t i = 0; i < m; i++)
+            n += marks[i];
+    }
     ox_out_shape(r, 0, 2, (int64_t[]){ x->rank, n });
     return OX_OK;
 }
@@ -159,14 +196,21 @@ static ox_code infer_nonzero(ox_run *r)
 static ox_code run_nonzero(ox_run *r)
 {
     const ox_tensor *x = r->in[0];
+    uint8_t marks[CHUNK];
     int64_t index[OX_MAX_RANK] = { 0 }, *y = r->out[0]->data, n = r->out[0]->dim[1], at = 0;
-    for (int64_t i = 0; i < ox_count(x) && at < n; i++) {
-        if (nonzero(x, i)) {
-            for (int d = 0; d < x->rank; d++)
+    int last = x->rank - 1; /* not a scalar: that has no coordinates, and no output element */
+    int64_t row = x->dim[last];
+    for (int64_t start = 0; at < n; start += row) {
+        for (int64_t j = 0; j < row; j++) {
+            if (j % CHUNK == 0)
+                mark(x, start + j, OX_MIN(CHUNK, row - j), marks);
+            if (!marks[j % CHUNK])
+                continue;
+            for (int d = 0; d < last; d++)
                 y[d * n + at] = index[d];
-            at++;
+            y[last * n + at++] = j;
         }
-        for (int d = x->rank - 1; d >= 0 && ++index[d] == x->dim[d]; d--)
+        for (int d = last - 1; d >= 0 && ++index[d] == x->dim[d]; d--)
             index[d] = 0;
     }
     return OX_OK;

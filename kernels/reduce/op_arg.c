@@ -2,73 +2,104 @@
  * select_last_index the last; NaN is more extreme than every number, as in numpy. */
 #ifdef T /* ---- once per dtype ---- */
 
+/* Without branches, for vectors.  LAST: no number beats a NaN, but a later NaN does. */
 #if IS_FLOAT
-#define FIRST(v, beats, best) ((v) beats (best) || ((v) != (v) && (best) == (best)))
-#define LAST(v, beats, best)  ((v) beats##= (best) || (v) != (v)) /* no number beats a NaN */
-#define SAME(v, best)         ((v) == (best) || ((v) != (v) && (best) != (best)))
+#define FIRST(v, beats, best) (((v) beats (best)) | (((v) != (v)) & ((best) == (best))))
+#define LAST(v, beats, best)  (((v) beats##= (best)) | ((v) != (v)))
+#define SAME(v, best)         (((v) == (best)) | (((v) != (v)) & ((best) != (best))))
 #else
 #define FIRST(v, beats, best) ((v) beats (best))
 #define LAST(v, beats, best)  ((v) beats##= (best))
 #define SAME(v, best)         ((v) == (best))
 #endif
+/* Indices as wide as the elements keep the vectors of both in step. */
+#if BITS == 32
+#define INDEX int32_t
+#elif BITS == 64
+#define INDEX int64_t
+#elif BITS == 16
+#define INDEX int16_t
+#else
+#define INDEX int8_t
+#endif
 
-/* n neighbouring columns of one [axis, inner] matrix, row by row: the loops over columns vectorise.
- */
+/* n neighbouring columns of one [axis, inner] matrix, row by row, in stretches of as many rows as
+ * INDEX can count. */
 #define COLUMNS_LOOP(take)                                                                         \
-    for (int64_t i = 1; i < a->n; i++)                                                             \
+    for (int64_t i = 0; i < rows; i++)                                                             \
         for (int64_t j = 0; j < n; j++) {                                                          \
             C v = LD(x + i * a->inner + j);                                                        \
-            bool better = take;                                                                    \
+            INDEX better = take ? -1 : 0;                                                          \
             best[j] = better ? v : best[j];                                                        \
-            y[j] = better ? i : y[j];                                                              \
+            where[j] = (INDEX)((where[j] & ~better) | ((INDEX)i & better));                        \
         }
-static void FN(columns)(const arg *a, const T *x, int64_t *y, int64_t n)
+static void FN(stretch)(const arg *a, const T *x, int64_t rows, int64_t n, C *best, INDEX *where)
 {
-    C best[COLUMNS];
-    for (int64_t j = 0; j < n; j++) {
-        best[j] = LD(x + j);
-        y[j] = 0;
-    }
     switch (a->kind) {
-    case MAX_FIRST: COLUMNS_LOOP(FIRST(v, >, best[j])) break;
-    case MAX_LAST: COLUMNS_LOOP(LAST(v, >, best[j])) break;
-    case MIN_FIRST: COLUMNS_LOOP(FIRST(v, <, best[j])) break;
-    default: COLUMNS_LOOP(LAST(v, <, best[j])) break;
+    case MAX_FIRST:
+        COLUMNS_LOOP(FIRST(v, >, best[j]))
+        break;
+    case MAX_LAST:
+        COLUMNS_LOOP(LAST(v, >, best[j]))
+        break;
+    case MIN_FIRST:
+        COLUMNS_LOOP(FIRST(v, <, best[j]))
+        break;
+    default:
+        COLUMNS_LOOP(LAST(v, <, best[j]))
+        break;
     }
 }
 #undef COLUMNS_LOOP
 
-/* A dense lane: the extreme value by LANES independent maxima, then where it is. */
-#define EXTREME(beats)                                                                             \
-    for (; i + LANES <= a->n; i += LANES)                                                          \
-        for (int64_t j = 0; j < LANES; j++) {                                                      \
-            C v = LD(x + i + j);                                                                   \
-            best[j] = FIRST(v, beats, best[j]) ? v : best[j];                                      \
-        }                                                                                          \
-    for (int64_t j = 0; j < LANES; j++)                                                            \
-        most = FIRST(best[j], beats, most) ? best[j] : most;                                       \
-    for (; i < a->n; i++)                                                                          \
-        most = FIRST(LD(x + i), beats, most) ? LD(x + i) : most;
+static void FN(columns)(const arg *a, const T *x, int64_t *y, int64_t n)
+{
+    C best[COLUMNS];
+    INDEX where[COLUMNS];
+    const int64_t most = ((int64_t)1 << (OX_MIN(BITS, 32) - 1)) - 1;
+    for (int64_t j = 0; j < n; j++) {
+        best[j] = LD(x + j);
+        y[j] = 0;
+    }
+    for (int64_t i = 0; i < a->n; i += most) {
+        for (int64_t j = 0; j < n; j++)
+            where[j] = -1;
+        FN(stretch)(a, x + i * a->inner, OX_MIN(most, a->n - i), n, best, where);
+        for (int64_t j = 0; j < n; j++)
+            y[j] = where[j] < 0 ? y[j] : i + where[j];
+    }
+}
+#undef INDEX
+
+/* Whether element i replaces element `at` as the one found: more extreme, or as extreme and nearer
+ * to the wanted end. */
+static bool FN(replaces)(const arg *a, const T *x, int64_t i, int64_t at)
+{
+    C v = LD(x + i), best = LD(x + at);
+    bool first = a->kind == MAX_FIRST || a->kind == MIN_FIRST;
+    if (SAME(v, best))
+        return first ? i < at : i > at;
+    return a->kind == MAX_FIRST || a->kind == MAX_LAST ? FIRST(v, >, best) : FIRST(v, <, best);
+}
+
+/* A dense lane: as LANES columns, the best of those, and what is left over. */
 static int64_t FN(lane)(const arg *a, const T *x)
 {
-    C best[LANES], most = LD(x);
-    int64_t i = 0;
-    for (int64_t j = 0; j < LANES; j++)
-        best[j] = most;
-    if (a->kind == MAX_FIRST || a->kind == MAX_LAST) {
-        EXTREME(>)
-    } else {
-        EXTREME(<)
+    int64_t where[LANES], at = 0, i = 1;
+    if (a->n >= 4 * LANES) {
+        arg folded = { .n = a->n / LANES, .inner = LANES, .kind = a->kind };
+        FN(columns)(&folded, x, where, LANES);
+        at = where[0] * LANES;
+        for (int64_t j = 1; j < LANES; j++)
+            if (FN(replaces)(a, x, where[j] * LANES + j, at))
+                at = where[j] * LANES + j;
+        i = folded.n * LANES;
     }
-    if (a->kind == MAX_FIRST || a->kind == MIN_FIRST)
-        for (i = 0; i < a->n - 1 && !SAME(LD(x + i), most); i++)
-            ;
-    else
-        for (i = a->n - 1; i > 0 && !SAME(LD(x + i), most); i--)
-            ;
-    return i;
+    for (; i < a->n; i++)
+        if (FN(replaces)(a, x, i, at))
+            at = i;
+    return at;
 }
-#undef EXTREME
 #undef FIRST
 #undef LAST
 #undef SAME
@@ -101,7 +132,7 @@ static ox_code FN(run)(ox_run *r)
 
 #include <string.h>
 
-enum { COLUMNS = 128, LANES = 16, BLOCK = 1 << 14 /* elements a parallel block reads at least */ };
+enum { COLUMNS = 128, LANES = 32, BLOCK = 1 << 14 /* elements a parallel block reads at least */ };
 enum { MAX_FIRST, MAX_LAST, MIN_FIRST, MIN_LAST };
 
 /* The input is [outer, n, inner]; a unit is one outer index and up to COLUMNS of inner. */

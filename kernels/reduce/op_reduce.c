@@ -14,10 +14,11 @@
         for (int64_t j = 0; j < n; j++)                                                            \
             acc[j] = zero;                                                                         \
     }                                                                                              \
-    static void FN(name##_rows)(int64_t n, const void *vx, void *vacc)                             \
+    static void FN(name##_rows)(const plan *p, int64_t n, const void *vx, void *vacc)              \
     {                                                                                              \
         const T *x = vx;                                                                           \
         ACC *acc = vacc;                                                                           \
+        (void)p;                                                                                   \
         for (int64_t j = 0; j < n; j++) {                                                          \
             ACC v = term(LD(x + j));                                                               \
             acc[j] = JOIN(acc[j], v);                                                              \
@@ -30,7 +31,7 @@
         for (int64_t j = 0; j < n; j++)                                                            \
             acc[j] = JOIN(acc[j], other[j]);                                                       \
     }                                                                                              \
-    static void FN(name##_run)(int64_t n, const void *vx, void *vacc)                              \
+    static void FN(name##_run)(const plan *p, int64_t n, const void *vx, void *vacc)               \
     {                                                                                              \
         const T *x = vx;                                                                           \
         ACC *acc = vacc, lane[LANES];                                                              \
@@ -38,13 +39,13 @@
         if (n >= LANES) {                                                                          \
             FN(name##_init)(LANES, lane);                                                          \
             for (; i + LANES <= n; i += LANES)                                                     \
-                FN(name##_rows)(LANES, x + i, lane);                                               \
+                FN(name##_rows)(p, LANES, x + i, lane);                                            \
             for (int64_t w = LANES / 2; w > 0; w /= 2)                                             \
                 FN(name##_join)(w, lane, lane + w);                                                \
             FN(name##_join)(1, acc, lane);                                                         \
         }                                                                                          \
         for (; i < n; i++)                                                                         \
-            FN(name##_rows)(1, x + i, acc);                                                        \
+            FN(name##_rows)(p, 1, x + i, acc);                                                     \
     }
 
 #if IS_FLOAT
@@ -164,6 +165,12 @@ static ox_code FN(reduce)(ox_run *r)
 #endif
     };
 #undef METHOD
+#if IS_FLOAT && BITS == 32
+    static const method fast_exp = { exp_init_f32,     fast_exp_run,    fast_exp_rows, exp_join_f32,
+                                     FN(log_exp), sizeof(exp_sum), sizeof(T) };
+    if (((const plan *)r->state)->kind == LOG_SUM_EXP)
+        return reduce(r, &fast_exp);
+#endif
     return reduce(r, &methods[((const plan *)r->state)->kind]);
 }
 
@@ -186,6 +193,7 @@ static ox_code FN(reduce)(ox_run *r)
 #undef TIMES
 #undef ONE_EXP
 #else /* ---- once ---- */
+#include "kernels/reduce/exp_sum.h"
 #include "kernels/reduce/shape.h"
 
 #include <math.h>
@@ -211,34 +219,23 @@ static inline double sum_value(fine_sum s)
     return isfinite(s.value) ? s.value + s.lost : s.value;
 }
 
-/* exp(max) * sum: terms are kept relative to the largest, so that none overflows. */
-typedef struct exp_sum {
-    double max, sum;
-} exp_sum;
-static const exp_sum NO_EXP = { -INFINITY, 0 };
-
-static inline exp_sum one_exp(double x) { return (exp_sum){ x, 1 }; }
-static inline exp_sum join_exp(exp_sum a, exp_sum b)
-{
-    if (b.max > a.max || b.max != b.max) {
-        exp_sum swap = a;
-        a = b;
-        b = swap;
-    }
-    if (b.max > -INFINITY) /* equal infinities: the difference would be NaN */
-        a.sum += b.max == a.max ? b.sum : b.sum * exp(b.max - a.max);
-    return a;
-}
-static inline double log_of(exp_sum v) { return v.max + (v.sum > 0 ? log(v.sum) : 0); }
-
 typedef struct method {
     void (*init)(int64_t n, void *acc);
-    void (*run)(int64_t n, const void *x, void *acc);
-    void (*rows)(int64_t n, const void *x, void *acc);
+    void (*run)(const plan *p, int64_t n, const void *x, void *acc);
+    void (*rows)(const plan *p, int64_t n, const void *x, void *acc);
     void (*join)(int64_t n, void *acc, const void *other);
     void (*finish)(int64_t n, const void *acc, double count, void *y);
     size_t acc_size, size;
 } method;
+
+static void fast_exp_run(const plan *p, int64_t n, const void *x, void *acc)
+{
+    ox_exp_run_f32(&p->exp, n, x, acc);
+}
+static void fast_exp_rows(const plan *p, int64_t n, const void *x, void *acc)
+{
+    ox_exp_rows_f32(&p->exp, n, x, acc);
+}
 
 /* ---- the walk ---- */
 typedef struct walk {
@@ -280,7 +277,7 @@ static void run(const walk *w, int64_t n, const char *x, void *acc)
         double total = w->p->uk->row((size_t)n, (const float *)(const void *)x);
         w->m->join(1, acc, &total);
     } else {
-        w->m->run(n, x, acc);
+        w->m->run(w->p, n, x, acc);
     }
 }
 
@@ -297,7 +294,7 @@ static int64_t rows(const walk *w, int64_t n, int64_t most, const char *x, void 
         w->p->uk->cols((size_t)count, (size_t)n, (const float *)(const void *)x, (size_t)ld, acc);
     } else {
         for (int64_t k = 0; k < count; k++)
-            w->m->rows(n, x + k * ld * (int64_t)w->m->size, acc);
+            w->m->rows(w->p, n, x + k * ld * (int64_t)w->m->size, acc);
     }
     if (last >= 0)
         index[last] += count - 1;
@@ -352,6 +349,23 @@ static void finish(const walk *w, int64_t unit, const void *acc)
     w->m->finish(n, acc, (double)p->count, w->y + to * (int64_t)w->m->size);
 }
 
+/* Units [from, to), COLUMNS at most, that are one run each and lie one behind the other. */
+static void short_runs(const walk *w, int64_t from, int64_t to)
+{
+    const plan *p = w->p;
+    const method *m = w->m;
+    const char *x = w->x + from * p->n * (int64_t)m->size;
+    int64_t n = to - from;
+    _Alignas(64) char acc[COLUMNS * sizeof(exp_sum)];
+    m->init(n, acc);
+    if (p->uk)
+        p->uk->runs((size_t)n, (size_t)p->n, (const float *)(const void *)x, (double *)(void *)acc);
+    else
+        for (int64_t k = 0; k < n; k++)
+            m->run(p, p->n, x + k * p->n * (int64_t)m->size, acc + (size_t)k * m->acc_size);
+    m->finish(n, acc, (double)p->count, w->y + from * (int64_t)m->size);
+}
+
 static void whole_units(void *ctx, int64_t block, int worker)
 {
     const walk *w = ctx;
@@ -359,6 +373,11 @@ static void whole_units(void *ctx, int64_t block, int worker)
     int64_t end = OX_MIN((block + 1) * p->units, p->n_units);
     _Alignas(64) char acc[COLUMNS * sizeof(exp_sum)];
     (void)worker;
+    if (!p->rows && p->n_pieces == 1 && p->n <= SHORT) {
+        for (int64_t u = block * p->units; u < end; u += COLUMNS)
+            short_runs(w, u, OX_MIN(u + COLUMNS, end));
+        return;
+    }
     for (int64_t u = block * p->units; u < end; u++) {
         part(w, u, 0, p->n_pieces, acc);
         finish(w, u, acc);

@@ -8,7 +8,7 @@ const double ox_reduce_start[] = {
 };
 
 const ox_uk_reduce_row ox_uk_reduce_rows[] = {
-#define UK(name, row, cols, isa) { OX_REDUCE_##name, row, cols, #row, OX_ISA_##isa },
+#define UK(name, row, cols, runs, isa) { OX_REDUCE_##name, row, cols, runs, #row, OX_ISA_##isa },
 #include "kernels/reduce/ukernels.def"
 };
 const size_t ox_n_uk_reduce_rows = sizeof ox_uk_reduce_rows / sizeof *ox_uk_reduce_rows;

@@ -6,10 +6,10 @@
 #include "kernels/reduce/reduce.h"
 #include <math.h>
 
-enum { LANES = 32 };
+enum { LANES = 32, SHORT = 16 };
 
 #define R(name, type, start, step, join)                                                           \
-    double OX_UK(reduce_##name##_f32)(size_t n, const float *x)                                             \
+    double OX_UK(reduce_##name##_f32)(size_t n, const float *x)                                    \
     {                                                                                              \
         type   lane[LANES];                                                                        \
         size_t i = 0;                                                                              \
@@ -30,6 +30,31 @@ enum { LANES = 32 };
                 lane[l] = join;                                                                    \
             }                                                                                      \
         return lane[0];                                                                            \
+    }                                                                                              \
+    void OX_UK(reduce_##name##_runs_f32)(size_t m, size_t n, const float *x, double *acc)          \
+    {                                                                                              \
+        for (size_t k = 0; k < m; k++, x += n) {                                                   \
+            type   lane[SHORT];                                                                    \
+            size_t i = 0;                                                                          \
+            for (int l = 0; l < SHORT; l++)                                                        \
+                lane[l] = (type)start;                                                             \
+            for (; n - i >= SHORT; i += SHORT)                                                     \
+                for (int l = 0; l < SHORT; l++) {                                                  \
+                    type a = lane[l], v = x[i + (size_t)l];                                        \
+                    lane[l] = step;                                                                \
+                }                                                                                  \
+            for (int half = SHORT / 2; half; half /= 2)                                            \
+                for (int l = 0; l < half; l++) {                                                   \
+                    type a = lane[l], b = lane[l + half];                                          \
+                    lane[l] = join;                                                                \
+                }                                                                                  \
+            for (; i < n; i++) {                                                                   \
+                type a = lane[0], v = x[i];                                                        \
+                lane[0] = step;                                                                    \
+            }                                                                                      \
+            type a = (type)acc[k], b = lane[0];                                                    \
+            acc[k] = join;                                                                         \
+        }                                                                                          \
     }                                                                                              \
     void OX_UK(reduce_##name##_cols_f32)(size_t rows, size_t cols, const float *x, size_t ld, double *acc)  \
     {                                                                                              \

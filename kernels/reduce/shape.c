@@ -128,6 +128,9 @@ ox_code ox_prepare_reduce(ox_run *r)
     p->kind = kind_of(r);
     if (r->in[0]->dtype == OX_F32 && (p->uk = micro_kernel(p->kind)))
         r->kernel = p->uk->name;
+    p->exp =
+        (ox_exp_kernels){ ox_uk_math_pick(OX_MATH_exp)->run, ox_uk_reduce_pick(OX_REDUCE_max)->row,
+                          ox_uk_reduce_pick(OX_REDUCE_sum)->row };
     collapse(p, r->in[0], reduced);
     p->n_chunk = p->rows ? 1 : OX_MAX((p->n + PIECE - 1) / PIECE, 1);
     p->count = product(&p->reduced) * (p->rows ? 1 : p->n);

@@ -2,6 +2,7 @@
 #ifndef OX_REDUCE_SHAPE_H
 #define OX_REDUCE_SHAPE_H
 
+#include "kernels/reduce/exp_sum.h"
 #include "kernels/reduce/reduce.h"
 #include "runtime/op.h"
 
@@ -10,6 +11,7 @@ enum {
     COLUMNS = 128,    /* outputs that are added up side by side */
     PIECE = 1 << 12,  /* elements of a run that are added up before they are added to the rest, */
     ROWS = 256,       /* ... and rows */
+    SHORT = 256,      /* elements of a run up to which its overhead matters */
     BLOCK = 1 << 14,  /* elements a parallel block reads at least */
     PART = 1 << 16,   /* ... and those of a part, where one output is cut into parts */
     MOST_PARTS = 64,
@@ -31,6 +33,7 @@ typedef struct plan {
     int64_t n_cut, n_units;     /* units a row is cut into; in all */
     int64_t units, n_parts;     /* units a block does; or parts that a unit is cut into */
     const ox_uk_reduce_row *uk; /* float only; NULL: none of that kind */
+    ox_exp_kernels exp;         /* float ReduceLogSumExp */
 } plan;
 
 ox_run_fn    ox_infer_reduce, ox_prepare_reduce;

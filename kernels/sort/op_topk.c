@@ -48,6 +48,10 @@ static void FN(lane)(const lanes *l, int64_t i, int worker)
         FN(sift)(heap, k, j, heap[j], l->largest);
     for (int64_t j = k; j < l->n; j++) {
         FN(item) item = { LD(x + j * s), j };
+        /* most are no better than the worst so far; equal ones come later than it; NaN is neither
+         */
+        if (l->largest ? item.value <= heap[0].value : item.value >= heap[0].value)
+            continue;
         if (FN(before)(item, heap[0], l->largest))
             FN(sift)(heap, k, 0, item, l->largest);
     }

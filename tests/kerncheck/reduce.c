@@ -1,4 +1,5 @@
-/* kernels/reduce: rows and columns against long double, with as much error as double sums may have. */
+/* kernels/reduce: rows and columns against long double, with as much error as double sums may have.
+ */
 #include "kernels/reduce/reduce.h"
 #include "tests/kerncheck/floats.h"
 
@@ -70,6 +71,20 @@ static void check_cols(kc *k, const ox_uk_reduce_row *r, size_t rows, size_t col
     kc_release(k);
 }
 
+static void check_runs(kc *k, const ox_uk_reduce_row *r, size_t m, size_t n)
+{
+    float *x = kc_alloc(k, m * n * sizeof *x, sizeof *x, kc_below(k, 2));
+    double *acc = kc_alloc(k, m * sizeof *acc, sizeof *acc, kc_below(k, 2));
+    double first = kc_below(k, 2) ? ox_reduce_start[r->kind] : 0.75;
+    fill(k, r->kind, x, m * n);
+    for (size_t j = 0; j < m; j++)
+        acc[j] = first;
+    r->runs(m, n, x, acc);
+    for (size_t j = 0; j < m; j++)
+        judge(k, acc[j], reduce(r->kind, n, x + j * n, 1, first), n);
+    kc_release(k);
+}
+
 static size_t n_rows(void) { return ox_n_uk_reduce_rows; }
 static kc_row row(size_t i)
 {
@@ -82,6 +97,7 @@ static void check(kc *k, size_t i)
         for (size_t l = 0; l < KC_N_LENGTHS && !kc_failed(k); l++) {
             check_row(k, r, kc_lengths[l]);
             check_cols(k, r, kc_below(k, 40), kc_lengths[l]);
+            check_runs(k, r, kc_below(k, 10), kc_lengths[l]);
         }
     check_row(k, r, 1000003);
 }
@@ -104,24 +120,31 @@ static void run_cols(void *ctx)
     const call *c = ctx;
     c->row->cols(N / COLS, COLS, c->x, COLS, c->acc);
 }
+static void run_runs(void *ctx)
+{
+    const call *c = ctx;
+    c->row->runs(COLS, N / COLS, c->x, c->acc);
+}
 static void bench(kc *k)
 {
+    static void (*const run[])(void *) = { run_row, run_cols, run_runs };
+    static const char *const how[] = { "", "/cols", "/runs" };
     float *x = kc_alloc(k, N * sizeof *x, sizeof *x, false);
     double *acc = kc_alloc(k, COLS * sizeof *acc, sizeof *acc, false);
     kc_fill_f32(k, x, N, KC_NORMAL);
     memset(acc, 0, COLS * sizeof *acc);
-    for (int f = 0; f < 2 * OX_N_REDUCTIONS; f++) {
-        const ox_uk_reduce_row *pick = ox_uk_reduce_pick((ox_reduction)(f / 2));
+    for (int f = 0; f < 3 * OX_N_REDUCTIONS; f++) {
+        const ox_uk_reduce_row *pick = ox_uk_reduce_pick((ox_reduction)(f / 3));
         call calls[8];
         size_t n = 0;
-        if (!kc_problem(k, N, "reduce/%s%s", pick->name + 3, f % 2 ? "/cols" : ""))
+        if (!kc_problem(k, N, "reduce/%s%s", pick->name + 3, how[f % 3]))
             continue;
         for (size_t i = 0; i < ox_n_uk_reduce_rows && n < 8; i++) {
             const ox_uk_reduce_row *r = &ox_uk_reduce_rows[i];
             if (r->kind != pick->kind || (r->isa & ~ox_cpu()) != 0)
                 continue;
             calls[n] = (call){ r, x, acc };
-            kc_candidate(k, r->name, r == pick, f % 2 ? run_cols : run_row, &calls[n++]);
+            kc_candidate(k, r->name, r == pick, run[f % 3], &calls[n++]);
         }
         kc_race(k);
     }
