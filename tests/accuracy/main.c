@@ -110,9 +110,12 @@ static void block(void *ctx, int64_t i, int worker)
         s->level[l]->run(n, x, y);
         for (size_t k = 0; k < n; k++) {
             worst *w = &s->found[worker][l];
-            if (fabs((double)y[k] - want[k]) * per_ulp((float)want[k]) < w->ulp && y[k] != 0 &&
+            float r = (float)want[k];
+            if (fabs((double)y[k] - want[k]) * per_ulp(r) < w->ulp && y[k] != 0 &&
                 fabs(want[k]) < 0x1p127)
                 continue; /* nothing special and nothing new: nearly always */
+            if ((r == 0 || isinf(r)) && memcmp(y + k, &r, sizeof r) == 0)
+                continue;
             double ulp = error_of(y[k], want[k]);
             if (ulp < 0 || ulp >= w->ulp)
                 merge(w, &(worst){ .ulp = ulp, bits[k], ulp < 0, bits[k] });
