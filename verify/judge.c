@@ -297,11 +297,28 @@ static double fitted_roundoff(const outcome *o)
     return 0;
 }
 
-/* Rounding scatters; a wrong formula leans.  The slope of the error over the truth and its mean, both
- * against the size of the error. */
+/* Every value fits in so few significant bits: the reference was stored in that type. */
+static bool fits_bits(const outcome *o, const ox_value *expected, int bits)
+{
+    size_t counted = 0;
+    for (size_t i = 0; i < o->n; i++) {
+        int e;
+        double m = ldexp(frexp(ox_get_f64(&expected->t, (int64_t)i), &e), bits);
+        if (isfinite(m) && m != rint(m))
+            return false;
+        counted += m != 0;
+    }
+    return counted >= 8;
+}
+
+/* Rounding scatters: most elements are off, by much the same.  A wrong formula leans: the slope of the
+ * error over the truth and its mean are large against the size of the error. */
 static bool scatters(const outcome *o, const ox_value *expected)
 {
-    double et = 0, ee = 0, tt = 0, sum = 0;
+    double et = 0, ee = 0, tt = 0, sum = 0, usual = 0.1 * o->rms_expected;
+    size_t off = 0;
+    if (fits_bits(o, expected, BITS_F16) || fits_bits(o, expected, BITS_BF16))
+        return true;
     for (size_t i = 0; i < o->n; i++) {
         double t = o->truth[i], e = ox_get_f64(&expected->t, (int64_t)i) - t;
         if (!isfinite(e))
@@ -310,9 +327,11 @@ static bool scatters(const outcome *o, const ox_value *expected)
         ee += e * e;
         tt += t * t;
         sum += e;
+        off += fabs(e) > usual;
     }
+    double most = fmax(0.5, 3 / sqrt((double)OX_MAX(o->n, 1)));
     double mean = fabs(sum) / fmax(sqrt(ee * (double)o->n), 1e-300);
-    return fabs(et) <= 0.5 * sqrt(ee * tt) && mean <= 0.5;
+    return 2 * off >= o->n && fabs(et) <= most * sqrt(ee * tt) && mean <= most;
 }
 
 static bool needs_precision(const judging *j, int i)
