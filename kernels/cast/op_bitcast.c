@@ -38,26 +38,51 @@ static ox_code run_f64(ox_run *r, size_t n)
     return OX_OK;
 }
 
-static ox_code run(ox_run *r)
+static void reinterpret(void *to, ox_dtype type, const ox_tensor *x)
 {
-    const ox_tensor *x = r->in[0], *y = r->out[0];
     size_t n = (size_t)ox_count(x);
-    int bits = ox_dtype_file_bits(y->dtype);
-    if (ox_dtype_file_bits(x->dtype) != bits || (r->f64 && y->dtype != (ox_dtype)ox_attr_i64(r, "to")))
-        return run_f64(r, n);
-    memcpy(y->data, x->data, ox_bytes(x));
+    int bits = ox_dtype_file_bits(type);
+    memcpy(to, x->data, ox_bytes(x));
     if (bits < 8)
-        extend(y->data, n, bits, ox_dtype_class(y->dtype) == OX_CLASS_INT);
+        extend(to, n, bits, ox_dtype_class(type) == OX_CLASS_INT);
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    if ((x->dtype == OX_C64) != (y->dtype == OX_C64)) /* the real part is the low half */
+    if ((x->dtype == OX_C64) != (type == OX_C64)) /* the real part is the low half */
         for (size_t i = 0; i < n; i++) {
-            uint32_t *half = (uint32_t *)y->data + 2 * i, low = half[0];
+            uint32_t *half = (uint32_t *)to + 2 * i, low = half[0];
             half[0] = half[1];
             half[1] = low;
         }
 #endif
+}
+
+static ox_code run(ox_run *r)
+{
+    const ox_tensor *x = r->in[0], *y = r->out[0];
+    if (ox_dtype_file_bits(x->dtype) != ox_dtype_file_bits(y->dtype) ||
+        (r->f64 && y->dtype != (ox_dtype)ox_attr_i64(r, "to")))
+        return run_f64(r, (size_t)ox_count(x));
+    reinterpret(y->data, y->dtype, x);
     return OX_OK;
 }
 
-OX_OP(BitCast, 26) .infer = infer, .run_any = run, .key = OX_KEY_NONE, .error = { ERR_EXACT, 0 },
-    .flags = OX_SYMBOLIC OX_END;
+/* Of the bits there are: a double that stands for them has none. */
+static ox_code oracle(ox_oracle *o)
+{
+    ox_run r = *o->r;
+    const ox_tensor *y = r.out[0];
+    size_t n = (size_t)ox_count(y);
+    if (!o->out[0])
+        return OX_OK;
+    void *bits = ox_scratch(&r, OX_MAX(ox_bytes(y), ox_bytes(r.in[0])));
+    if (!bits)
+        return OX_NO_MEMORY(&r);
+    if (ox_dtype_file_bits(r.in[0]->dtype) == ox_dtype_file_bits(y->dtype))
+        reinterpret(bits, y->dtype, r.in[0]);
+    else
+        memcpy(bits, y->data, ox_bytes(y));
+    ox_to_f64(o->out[0], bits, y->dtype, n);
+    return OX_OK;
+}
+
+OX_OP(BitCast, 26) .infer = infer, .run_any = run, .key = OX_KEY_NONE, .oracle = oracle,
+    .error = { ERR_EXACT, 0 }, .flags = OX_SYMBOLIC OX_END;

@@ -141,10 +141,17 @@ static ox_code from_strings(ox_run *r, const cast *c)
     char *y = r->out[0]->data, *room = NULL;
     int64_t n = ox_count(r->in[0]);
     OX_TRY(reading_room(r, &room));
-    for (int64_t i = 0; i < n; i++, y += ox_dtype_size(c->to))
-        if (!ox_cast_from_text(y, c->to, x[i], room))
+    cast number = *c; /* for what the attributes change: by way of a double */
+    number.from = OX_F64;
+    for (int64_t i = 0; i < n; i++, y += ox_dtype_size(c->to)) {
+        double d;
+        bool special = is_special(&number);
+        if (!ox_cast_from_text(special ? (void *)&d : y, special ? OX_F64 : c->to, x[i], room))
             return OX_FAIL(r->err, OX_E_VALUE, "element %lld, \"%.*s\", is no number", (long long)i,
                            (int)OX_MIN(x[i].n, (size_t)40), x[i].n ? x[i].s : "");
+        if (special)
+            special_block(&number, (const char *)&d, (uint8_t *)y, 1);
+    }
     return OX_OK;
 }
 

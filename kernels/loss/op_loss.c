@@ -162,7 +162,8 @@ static double log_prob_of(const ox_oracle *o, const loss *l, int64_t i, int64_t 
         max = fmax(max, x[c * l->d]);
     for (int64_t c = 0; c < l->c; c++)
         sum += exp(x[c * l->d] - max);
-    *mag = fabs(x[label * l->d]) + fabs(max) + fabs(log(sum));
+    /* the sum is of terms up to 1 and has no more relative error than a few units: absolute in its log */
+    *mag = fabs(x[label * l->d]) + fabs(max) + fabs(log(sum)) + 4;
     return x[label * l->d] - max - log(sum);
 }
 

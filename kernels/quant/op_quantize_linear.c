@@ -221,7 +221,16 @@ static ox_code run(ox_run *r)
     return OX_OK;
 }
 
-/* The quotient itself, for float outputs; where the type saturates, its largest value. */
+/* The quotient in the type that is divided in, for float outputs; where the output's type saturates, its
+ * largest value. */
+static double quotient(double x, double scale, ox_dtype work)
+{
+    uint64_t narrow;
+    double y = x / scale;
+    ox_from_f64(&narrow, &y, work, 1);
+    ox_to_f64(&y, &narrow, work, 1);
+    return y;
+}
 static ox_code oracle(ox_oracle *o)
 {
     quantize q;
@@ -235,7 +244,7 @@ static ox_code oracle(ox_oracle *o)
         ox_row(&q.rows, i, &at, &n, &scale);
         for (int64_t k = 0; k < n; k++) {
             int64_t s = scale + k * q.rows.s_in;
-            double y = o->in[0][at + k] / o->in[1][s] + (r.n_in > 2 && o->in[2] ? o->in[2][s] : 0);
+            double y = quotient(o->in[0][at + k], o->in[1][s], q.work) + (r.n_in > 2 && o->in[2] ? o->in[2][s] : 0);
             bool over = fabs(y) > huge, special = isnan(y) || (over && !q.saturate);
             uint8_t code = special ? ox_f8_from_f32((float)y, q.to, q.saturate) : 0;
             o->out[0][at + k] = special ? (double)ox_f8_to_f32(code, q.to) : over ? copysign(huge, y) : y;
