@@ -14,7 +14,7 @@ static stats look(size_t n, const float *x, size_t stride)
 {
     stats s = { -INFINITY, 0, 0 };
     for (size_t i = 0; i < n; i++)
-        s.max = fmax(s.max, x[i * stride]);
+        s.max = x[i * stride] > s.max ? x[i * stride] : s.max;
     for (size_t i = 0; i < n; i++) {
         double d = x[i * stride] - s.max, e = exp(d);
         s.sum += e;
