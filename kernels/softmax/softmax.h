@@ -1,6 +1,6 @@
 /* Micro-kernels for softmax over adjacent floats and down columns.
  *
- * exp is kernels/math's (within 0.6 ULP for results that are no subnormals), its sum is kept in double
+ * exp is kernels/math's (within 0.7 ULP for results that are no subnormals), its sum is kept in double
  * (AVX-512 adds pairs in float first), the quotient is rounded once: the relative error stays at 2 ULP
  * for any n, apart from what rounding x - max does, which moves exp by up to |x - max| half-ULP.  A NaN
  * or +inf makes a row NaN, and so does a row of -inf only. */
