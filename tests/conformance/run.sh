@@ -8,6 +8,10 @@ build=$here/../../build
 program=$1 which=$2
 shift 2
 
+# pip trusts the system's certificates, like every other program here
+ca=/etc/ssl/certs/ca-certificates.crt
+[ -n "${PIP_CERT:-}" ] || ! [ -e $ca ] || export PIP_CERT=$ca
+
 venv=$build/venv
 if ! [ -e "$venv/ready" ] || [ "$here/requirements.txt" -nt "$venv/ready" ]; then
     python3 -m venv "$venv"
