@@ -1,6 +1,6 @@
 /* Reshape, Flatten, Squeeze, Unsqueeze: the same elements under another shape.  All are views: the
  * executor hands the memory on and calls no kernel, so only the shape rules are here. */
-#include "runtime/op.h"
+#include "kernels/move/args.h"
 
 #include <string.h>
 
@@ -76,7 +76,7 @@ static ox_code infer_reshape_5(ox_run *r)
 {
     int64_t n;
     if (!ox_in_known(r, 1))
-        return OX_OK;
+        return ox_unknown_shape(r, 1);
     const int64_t *shape = ox_in_i64s(r, 1, &n);
     if (!shape && ox_count(r->in[1]) > 0)
         return OX_NO_MEMORY(r);
