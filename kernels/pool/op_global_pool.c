@@ -3,12 +3,12 @@
 
 static void FN(mean_channel)(const struct global *g, const void *x, void *y)
 {
-    *(T *)y = (T)(g->rows->global_sum(g->size, x) / (double)g->size);
+    *(T *)y = (T)(g->uk->global_sum(g->size, x) / (double)g->size);
 }
 
 static void FN(max_channel)(const struct global *g, const void *x, void *y)
 {
-    g->rows->global_max(g->size, x, y);
+    g->uk->global_max(g->size, x, y);
 }
 
 static void FN(norm_channel)(const struct global *g, const void *vx, void *y)
@@ -33,9 +33,9 @@ static ox_code FN(norm)(ox_run *r) { return channels(r, FN(norm_channel)); }
 enum { BLOCK = 1 << 14 };
 
 struct global {
-    const ox_slide_rows *rows;
-    int64_t              size; /* elements of a channel */
-    double               p;
+    const ox_pool_kernels *uk;
+    int64_t                size; /* elements of a channel */
+    double                 p;
 };
 typedef void channel_fn(const struct global *g, const void *x, void *y);
 
@@ -57,7 +57,7 @@ static ox_code prepare(ox_run *r)
 {
     struct global *g = r->state;
     const ox_uk_pooling *uk = ox_uk_pooling_pick();
-    g->rows = &uk->rows[r->in[0]->dtype];
+    g->uk = &uk->of[r->in[0]->dtype];
     g->size = ox_numel(r->in[0], 2, r->in[0]->rank);
     r->kernel = uk->name;
     return OX_OK;

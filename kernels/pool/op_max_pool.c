@@ -10,17 +10,21 @@
 static int64_t FN(find)(const ox_slide *s, const T *x, const int64_t *at)
 {
     const ox_window *w = &s->window;
-    int last = w->n - 1;
-    int64_t lo, hi, row, best = -1;
-    ox_slide_walk walk = { 0 };
-    ox_slide_range(w, last, at[last], &lo, &hi);
-    while ((row = ox_slide_next(s, at, &walk)) >= 0) {
-        row += at[last] * w->stride[last] - w->begin[last];
-        for (int64_t k = lo; k < hi; k++) {
-            int64_t i = row + k * w->dilation[last];
-            if (best < 0 || x[i] > x[best] || (IS_NAN(x[i]) && !IS_NAN(x[best])))
-                best = i;
-        }
+    int64_t k[OX_MAX_RANK], lo[OX_MAX_RANK], hi[OX_MAX_RANK], best = -1;
+    for (int d = 0; d < w->n; d++) {
+        ox_slide_range(w, d, at[d], &lo[d], &hi[d]);
+        k[d] = lo[d];
+        if (lo[d] == hi[d])
+            return -1;
+    }
+    for (int d = 0; d >= 0;) {
+        int64_t i = 0;
+        for (d = 0; d < w->n; d++)
+            i = i * w->in[d] + at[d] * w->stride[d] - w->begin[d] + k[d] * w->dilation[d];
+        if (best < 0 || x[i] > x[best] || (IS_NAN(x[i]) && !IS_NAN(x[best])))
+            best = i;
+        for (d = w->n - 1; d >= 0 && ++k[d] == hi[d]; d--)
+            k[d] = lo[d];
     }
     return best;
 }
@@ -39,7 +43,7 @@ static void FN(channel)(void *ctx, int64_t channel, int worker)
         if (y && best >= 0)
             y[i] = x[best];
         else if (y)
-            s->rows->lowest(1, y + i);
+            s->uk->lowest(1, y + i);
         index[i] = best < 0 ? -1 : channel * s->in_size + stored_at(m, best);
         for (int d = s->window.n - 1; d >= 0 && ++at[d] == s->window.out[d]; d--)
             at[d] = 0;
@@ -57,6 +61,8 @@ static ox_code FN(run)(ox_run *r)
 #undef IS_NAN
 #else /* ---- once ---- */
 #include "kernels/pool/slide.h"
+
+#include <string.h>
 
 struct max_pool {
     ox_slide slide; /* first: the state is an ox_slide too */
@@ -79,21 +85,33 @@ static int64_t stored_at(const struct max_pool *m, int64_t i)
     return at;
 }
 
-static void max_row(const ox_slide *s, const char *x, char *y, const int64_t *at, void *line)
+static void fold_max(const ox_slide *s, const ox_pool_rows *r, const char *x, char *line)
 {
-    int64_t from, to, n, offset;
-    ox_slide_walk walk = { 0 };
-    ox_slide_clip(s, &from, &to, &n);
-    s->rows->lowest(s->n_line, line);
-    while ((offset = ox_slide_next(s, at, &walk)) >= 0)
-        s->rows->fold_max(n, x + (offset + from) * (int64_t)s->size, (char *)line + to * (int64_t)s->size);
-    s->rows->line_max(&s->line, line, y);
+    s->uk->fold_max(r, x, line);
+}
+
+static void max_group(const ox_slide *s, const ox_slide_group *g)
+{
+    const ox_window *w = &s->window;
+    int last = w->n - 1;
+    ox_pool_line l = ox_slide_line(s, g);
+    int64_t pitch = s->pitch / w->stride[last];
+    s->uk->lowest(g->n * s->pitch, g->lines);
+    ox_slide_fold_rows(s, g, s->size, fold_max);
+    if (pitch == w->out[last]) {
+        s->uk->line_max(&l, g->lines, g->y);
+        return;
+    }
+    s->uk->line_max(&l, g->lines, g->results);
+    size_t bytes = (size_t)w->out[last] * s->size;
+    for (int64_t i = 0; i < g->n; i++)
+        memcpy(g->y + (size_t)i * bytes, (char *)g->results + (size_t)(i * pitch) * s->size, bytes);
 }
 
 static ox_code values(ox_run *r)
 {
     const ox_slide *s = r->state;
-    return ox_slide_run(r, max_row, s->size);
+    return ox_slide_run(r, max_group, s->size);
 }
 
 static ox_code prepare(ox_run *r)

@@ -5,35 +5,91 @@
 #include <math.h>
 #include <string.h>
 
-static void mean_row(const ox_slide *s, const char *x, char *y, const int64_t *at, void *line)
+enum { CHANNELS = 64 }; /* in a parallel block */
+
+static void fold_sum(const ox_slide *s, const ox_pool_rows *r, const char *x, char *line)
 {
-    double *sum = line, rows = 1;
-    int64_t from, to, n, offset;
-    ox_slide_walk walk = { 0 };
-    ox_slide_clip(s, &from, &to, &n);
-    memset(sum, 0, (size_t)s->n_line * sizeof(*sum));
-    while ((offset = ox_slide_next(s, at, &walk)) >= 0)
-        s->rows->fold_sum(n, x + (offset + from) * (int64_t)s->size, sum + to);
-    for (int d = 0; d < s->window.n - 1; d++)
-        rows *= (double)ox_slide_count(s, d, at[d]);
-    s->rows->line_mean(&s->line, sum, rows, y);
+    s->uk->fold_sum(r, x, (double *)(void *)line);
 }
 
-static ox_code mean(ox_run *r) { return ox_slide_run(r, mean_row, sizeof(double)); }
-
-static void norm_row(const ox_slide *s, const char *x, char *y, const int64_t *at, void *line)
+static void fold_power(const ox_slide *s, const ox_pool_rows *r, const char *x, char *line)
 {
-    double *sum = line;
-    int64_t from, to, n, offset;
-    ox_slide_walk walk = { 0 };
-    ox_slide_clip(s, &from, &to, &n);
-    memset(sum, 0, (size_t)s->n_line * sizeof(*sum));
-    while ((offset = ox_slide_next(s, at, &walk)) >= 0)
-        s->rows->fold_power(n, x + (offset + from) * (int64_t)s->size, s->p, sum + to);
-    s->rows->line_root(&s->line, sum, s->p, y);
+    s->uk->fold_power(r, x, s->p, (double *)(void *)line);
 }
 
-static ox_code norm(ox_run *r) { return ox_slide_run(r, norm_row, sizeof(double)); }
+/* Sums under the windows of a group: row i, output o at results[i * pitch / stride + o]. */
+static void sums(const ox_slide *s, const ox_slide_group *g, ox_slide_fold *fold)
+{
+    ox_pool_line l = ox_slide_line(s, g);
+    memset(g->lines, 0, (size_t)(g->n * s->pitch) * sizeof(double));
+    ox_slide_fold_rows(s, g, sizeof(double), fold);
+    s->uk->line_sum(&l, g->lines, g->results);
+}
+
+static void mean_group(const ox_slide *s, const ox_slide_group *g)
+{
+    const ox_window *w = &s->window;
+    int last = w->n - 1;
+    int64_t pitch = s->pitch / w->stride[last];
+    double planes = 1;
+    sums(s, g, fold_sum);
+    for (int d = 0; d < last - 1; d++)
+        planes *= (double)ox_slide_count(s, d, g->at[d]);
+    for (int64_t i = 0; i < g->n; i++) {
+        double rows = planes * s->row[g->first + i].count;
+        s->uk->mean(w->out[last], (double *)g->results + i * pitch, 1 / rows, s->columns,
+                    g->y + i * w->out[last] * (int64_t)s->size);
+    }
+}
+
+static void norm_group(const ox_slide *s, const ox_slide_group *g)
+{
+    const ox_window *w = &s->window;
+    int last = w->n - 1;
+    sums(s, g, fold_power);
+    for (int64_t i = 0; i < g->n; i++)
+        s->uk->root(w->out[last], (double *)g->results + i * (s->pitch / w->stride[last]), s->p,
+                    g->y + i * w->out[last] * (int64_t)s->size);
+}
+
+/* One window over all there is: no lines needed. */
+static void whole_channels(void *ctx, int64_t block, int worker)
+{
+    const ox_run *r = ctx;
+    const ox_slide *s = r->state;
+    int64_t n = OX_MIN(CHANNELS, ox_count(r->out[0]) - block * CHANNELS), step = s->in_size * (int64_t)s->size;
+    const char *x = (const char *)r->in[0]->data + block * CHANNELS * step;
+    double sum[CHANNELS], scale = 1, each[CHANNELS];
+    (void)worker;
+    for (int d = 0; d < s->window.n; d++)
+        scale /= (double)ox_slide_count(s, d, 0);
+    for (int64_t i = 0; i < n; i++) {
+        sum[i] = s->uk->global_sum(s->in_size, x + i * step);
+        each[i] = 1;
+    }
+    s->uk->mean(n, sum, scale, each, (char *)r->out[0]->data + block * CHANNELS * (int64_t)s->size);
+}
+
+static bool covers_all(const ox_slide *s)
+{
+    bool all = s->out_size == 1;
+    for (int d = 0; d < s->window.n && all; d++) {
+        int64_t lo, hi;
+        ox_slide_range(&s->window, d, 0, &lo, &hi);
+        all = s->window.dilation[d] == 1 && hi - lo == s->window.in[d];
+    }
+    return all;
+}
+
+static ox_code mean(ox_run *r)
+{
+    if (!covers_all(r->state))
+        return ox_slide_run(r, mean_group, sizeof(double));
+    ox_parallel(r, (ox_count(r->out[0]) + CHANNELS - 1) / CHANNELS, whole_channels, r);
+    return OX_OK;
+}
+
+static ox_code norm(ox_run *r) { return ox_slide_run(r, norm_group, sizeof(double)); }
 
 static ox_code prepare_norm(ox_run *r)
 {

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-enum { BLOCK = 1 << 14 }; /* elements touched by one parallel block */
+enum { BLOCK = 1 << 14, GROUP = 1 << 12 }; /* elements of a parallel block, of a group's lines */
 
 ox_code ox_slide_infer(ox_run *r)
 {
@@ -41,45 +41,35 @@ ox_code ox_slide_prepare(ox_run *r)
     OX_TRY(ox_window_init(r, w, x, NULL));
     int last = w->n - 1;
     s->include_pad = ox_attr_i64(r, "count_include_pad") != 0;
-    s->rows = &uk->rows[x->dtype];
+    s->uk = &uk->of[x->dtype];
     s->size = ox_dtype_size(x->dtype);
     s->in_size = ox_numel(x, 2, x->rank);
     s->out_size = 1;
     for (int d = 0; d < w->n; d++)
         s->out_size *= w->out[d];
-    s->n_line = (w->out[last] - 1) * w->stride[last] + (w->kernel[last] - 1) * w->dilation[last] + 1;
-    double *count = ox_state_alloc(r, (size_t)OX_MAX(w->out[last], 1), sizeof(*count));
-    if (!count)
+    int64_t line = (w->out[last] - 1) * w->stride[last] + (w->kernel[last] - 1) * w->dilation[last] + 1;
+    s->pitch = (line + w->stride[last] - 1) / w->stride[last] * w->stride[last];
+    s->rows = last > 0 ? OX_MAX(OX_MIN(w->out[last - 1], GROUP / OX_MAX(s->pitch, 1)), 1) : 1;
+    s->columns = ox_state_alloc(r, (size_t)OX_MAX(w->out[last], 1), sizeof(*s->columns));
+    int64_t height = last > 0 ? w->out[last - 1] : 1;
+    s->row = ox_state_alloc(r, (size_t)OX_MAX(height, 1), sizeof(*s->row));
+    if (!s->columns || !s->row)
         return OX_NO_MEMORY(r);
     for (int64_t o = 0; o < w->out[last]; o++)
-        count[o] = (double)ox_slide_count(s, last, o);
-    s->line = (ox_slide_line){ w->out[last], w->kernel[last], w->stride[last], w->dilation[last], count };
+        s->columns[o] = 1 / (double)ox_slide_count(s, last, o);
+    for (int64_t o = 0; o < height; o++) {
+        int64_t lo = 0, hi = 1;
+        s->row[o] = (struct ox_slide_row){ 1, 0, 1 };
+        if (last == 0)
+            break;
+        ox_slide_range(w, last - 1, o, &lo, &hi);
+        s->row[o] = (struct ox_slide_row){
+            hi - lo, o * w->stride[last - 1] - w->begin[last - 1] + lo * w->dilation[last - 1],
+            (double)ox_slide_count(s, last - 1, o)
+        };
+    }
     r->kernel = uk->name;
     return OX_OK;
-}
-
-int64_t ox_slide_next(const ox_slide *s, const int64_t *at, ox_slide_walk *walk)
-{
-    const ox_window *w = &s->window;
-    int last = w->n - 1, d = last - 1;
-    if (!walk->started) {
-        walk->started = true;
-        for (int i = 0; i < last; i++) {
-            ox_slide_range(w, i, at[i], &walk->lo[i], &walk->hi[i]);
-            walk->k[i] = walk->lo[i];
-            if (walk->lo[i] == walk->hi[i])
-                return -1;
-        }
-    } else {
-        for (; d >= 0 && ++walk->k[d] == walk->hi[d]; d--)
-            walk->k[d] = walk->lo[d];
-        if (d < 0)
-            return -1;
-    }
-    int64_t offset = 0;
-    for (int i = 0; i < last; i++)
-        offset = offset * w->in[i] + at[i] * w->stride[i] + walk->k[i] * w->dilation[i] - w->begin[i];
-    return offset * w->in[last];
 }
 
 int64_t ox_slide_flops(const ox_run *r)
@@ -92,49 +82,112 @@ int64_t ox_slide_flops(const ox_run *r)
     return n;
 }
 
+/* ---- input rows under a group ---- */
+
+/* Kernel positions of the dimensions before the last two, inside the input: their offset in elements, or
+ * -1 at the end.  k and limits are the caller's, started by first = true. */
+typedef struct walk { bool started; int64_t k[OX_MAX_RANK], lo[OX_MAX_RANK], hi[OX_MAX_RANK]; } walk;
+
+static int64_t next_plane(const ox_slide *s, const ox_slide_group *g, walk *t)
+{
+    const ox_window *w = &s->window;
+    int n = w->n - 2, d = n - 1;
+    int64_t offset = 0;
+    for (int i = 0; i < n && !t->started; i++) {
+        ox_slide_range(w, i, g->at[i], &t->lo[i], &t->hi[i]);
+        t->k[i] = t->lo[i];
+        if (t->lo[i] == t->hi[i])
+            return -1;
+    }
+    if (t->started) {
+        for (; d >= 0 && ++t->k[d] == t->hi[d]; d--)
+            t->k[d] = t->lo[d];
+        if (d < 0)
+            return -1;
+    }
+    t->started = true;
+    for (int i = 0; i < n; i++)
+        offset = offset * w->in[i] + g->at[i] * w->stride[i] + t->k[i] * w->dilation[i] - w->begin[i];
+    return offset * w->in[n] * (n + 1 < w->n ? w->in[n + 1] : 1);
+}
+
+/* The rows of one plane, for every line of the group. */
+static void fold_plane(const ox_slide *s, const ox_slide_group *g, const char *plane, bool fresh,
+                       size_t line_size, ox_slide_fold *fold)
+{
+    const ox_window *w = &s->window;
+    int last = w->n - 1;
+    int64_t begin = w->begin[last], to = OX_MAX(begin, 0), from = to - begin;
+    ox_pool_rows r = { 1, OX_MAX(OX_MIN(s->pitch, begin + w->in[last]) - to, 0), 0, fresh };
+    if (last > 0)
+        r.pitch = w->dilation[last - 1] * w->in[last];
+    for (int64_t i = 0; i < g->n; i++) {
+        const struct ox_slide_row *row = &s->row[g->first + i];
+        r.rows = row->rows;
+        if (r.rows > 0)
+            fold(s, &r, plane + (row->first * w->in[last] + from) * (int64_t)s->size,
+                 (char *)g->lines + (i * s->pitch + to) * (int64_t)line_size);
+    }
+}
+
+void ox_slide_fold_rows(const ox_slide *s, const ox_slide_group *g, size_t line_size, ox_slide_fold *fold)
+{
+    walk t = { 0 };
+    int64_t offset;
+    for (bool fresh = true; (offset = next_plane(s, g, &t)) >= 0; fresh = false)
+        fold_plane(s, g, g->x + offset * (int64_t)s->size, fresh, line_size, fold);
+}
+
+/* ---- all groups ---- */
 typedef struct job {
-    const ox_run    *r;
-    ox_slide_row_fn *row;
-    char            *lines;
-    size_t           line_bytes;
-    int64_t          rows, per_block, per_channel;
+    const ox_run *r;
+    ox_slide_fn  *fn;
+    char         *memory; /* of each worker: lines, then results */
+    size_t        bytes;  /* of either */
+    int64_t       groups, per_block, per_plane, planes; /* planes: of a channel */
 } job;
 
 static void run_block(void *ctx, int64_t block, int worker)
 {
     const job *j = ctx;
     const ox_slide *s = j->r->state;
-    int64_t first = block * j->per_block, end = OX_MIN(first + j->per_block, j->rows);
-    int64_t width = s->line.n_out, at[OX_MAX_RANK] = { 0 }, rest = first % j->per_channel;
-    for (int d = s->window.n - 2; d >= 0; d--) {
-        at[d] = rest % s->window.out[d];
-        rest /= s->window.out[d];
-    }
-    for (int64_t i = first; i < end; i++) {
-        const char *x = (const char *)j->r->in[0]->data + i / j->per_channel * s->in_size * (int64_t)s->size;
-        char *y = (char *)j->r->out[0]->data + i * width * (int64_t)s->size;
-        j->row(s, x, y, at, j->lines + (size_t)worker * j->line_bytes);
-        for (int d = s->window.n - 2; d >= 0 && ++at[d] == s->window.out[d]; d--)
-            at[d] = 0;
+    const ox_window *w = &s->window;
+    int last = w->n - 1;
+    int64_t height = last > 0 ? w->out[last - 1] : 1;
+    ox_slide_group g = { .lines = j->memory + 2 * (size_t)worker * j->bytes };
+    g.results = (char *)g.lines + j->bytes;
+    for (int64_t i = block * j->per_block; i < OX_MIN((block + 1) * j->per_block, j->groups); i++) {
+        int64_t plane = i / j->per_plane, rest = plane % j->planes;
+        g.first = i % j->per_plane * s->rows;
+        g.n = OX_MIN(s->rows, height - g.first);
+        g.x = (const char *)j->r->in[0]->data + plane / j->planes * s->in_size * (int64_t)s->size;
+        g.y = (char *)j->r->out[0]->data + (plane * height + g.first) * w->out[last] * (int64_t)s->size;
+        for (int d = last - 2; d >= 0; d--) {
+            g.at[d] = rest % w->out[d];
+            rest /= w->out[d];
+        }
+        j->fn(s, &g);
     }
 }
 
-ox_code ox_slide_run(ox_run *r, ox_slide_row_fn *row, size_t line_size)
+ox_code ox_slide_run(ox_run *r, ox_slide_fn *fn, size_t line_size)
 {
     const ox_slide *s = r->state;
-    job j = { .r = r, .row = row };
-    j.per_channel = s->out_size / s->line.n_out;
-    j.rows = ox_count(r->out[0]) / s->line.n_out;
-    int64_t under = 1; /* input rows under one window: at most a whole channel of them matters */
-    for (int d = 0; d < s->window.n - 1; d++)
-        under *= OX_MIN(s->window.kernel[d], s->window.in[d]);
-    int64_t cost = under * s->window.in[s->window.n - 1] + s->n_line;
-    j.per_block = OX_MAX(BLOCK / OX_MAX(cost, 1), 1);
-    if (!ox_mul_size(&j.line_bytes, (size_t)s->n_line, line_size) || j.line_bytes > SIZE_MAX / 2)
+    const ox_window *w = &s->window;
+    int last = w->n - 1;
+    int64_t height = last > 0 ? w->out[last - 1] : 1, under = 1;
+    job j = { .r = r, .fn = fn };
+    j.per_plane = (height + s->rows - 1) / s->rows;
+    j.planes = s->out_size / (height * w->out[last]);
+    j.groups = ox_count(r->out[0]) / s->out_size * j.planes * j.per_plane;
+    for (int d = 0; d < last; d++)
+        under *= OX_MIN(w->kernel[d], w->in[d]);
+    j.per_block = OX_MAX(BLOCK / OX_MAX(s->rows * (under * w->in[last] + s->pitch), 1), 1);
+    if (!ox_mul_size(&j.bytes, (size_t)(s->rows * s->pitch), line_size) || j.bytes > SIZE_MAX / 4)
         return OX_NO_MEMORY(r);
-    j.line_bytes = (j.line_bytes + 63) & ~(size_t)63;
-    if (line_size && !(j.lines = ox_scratch_array(r, (size_t)ox_pool_threads(r->pool), j.line_bytes)))
+    j.bytes = (j.bytes + 63) & ~(size_t)63;
+    if (!(j.memory = ox_scratch_array(r, (size_t)ox_pool_threads(r->pool), 2 * j.bytes)))
         return OX_NO_MEMORY(r);
-    ox_parallel(r, (j.rows + j.per_block - 1) / j.per_block, run_block, &j);
+    ox_parallel(r, (j.groups + j.per_block - 1) / j.per_block, run_block, &j);
     return OX_OK;
 }

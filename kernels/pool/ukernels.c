@@ -1,7 +1,7 @@
 /* Table and choice of the micro-kernels of kernels/pool. */
 #include "kernels/pool/pooling.h"
 
-#define UK(set, isa) extern const ox_slide_rows set[OX_N_DTYPES];
+#define UK(set, isa) extern const ox_pool_kernels set[OX_N_DTYPES];
 #include "kernels/pool/ukernels.def"
 
 const ox_uk_pooling ox_uk_pooling_rows[] = {
