@@ -45,6 +45,7 @@ OX_INLINE vf vf_load_n(const float *p, size_t n) { return _mm512_maskz_loadu_ps(
 OX_INLINE void vf_store_n(float *p, vf v, size_t n) { _mm512_mask_storeu_ps(p, vf_mask(n), v); }
 
 OX_INLINE vf vf_load_m(const float *p, __mmask16 m) { return _mm512_maskz_loadu_ps(m, p); }
+OX_INLINE void vf_store_m(float *p, vf v, __mmask16 m) { _mm512_mask_storeu_ps(p, m, v); }
 
 OX_INLINE void vf_load4(const float *p, vf out[4])
 {
@@ -158,6 +159,7 @@ OX_INLINE vd vd_gather(const double *base, const int32_t *idx)
     return _mm512_mask_i32gather_pd(_mm512_setzero_pd(), m, at, base, 8);
 }
 OX_INLINE vd vd_load_m(const double *p, __mmask8 m) { return _mm512_maskz_loadu_pd(m, p); }
+OX_INLINE void vd_store_m(double *p, vd v, __mmask8 m) { _mm512_mask_storeu_pd(p, m, v); }
 OX_INLINE void vd_transpose(vd r[8])
 {
     vd t[8];
