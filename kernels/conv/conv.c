@@ -26,8 +26,8 @@ const ox_uk_conv *ox_uk_conv_pick(ox_uk_conv_kind kind, uint32_t isa)
 /* ---- choice ---- */
 
 const ox_conv_algo *const ox_conv_algos[] = {
-    &ox_conv_depthwise, &ox_conv_gemm, &ox_conv_direct, &ox_conv_im2col, &ox_conv_winograd2,
-    &ox_conv_winograd4, NULL
+    &ox_conv_depthwise, &ox_conv_gemm,      &ox_conv_direct,    &ox_conv_im2col,
+    &ox_conv_turned,    &ox_conv_winograd2, &ox_conv_winograd4, NULL,
 };
 
 bool ox_conv_use(ox_conv_plan *p, const ox_conv_algo *algo, uint32_t isa)

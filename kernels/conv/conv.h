@@ -49,15 +49,34 @@ typedef struct ox_wino_out {
 } ox_wino_out;
 typedef void ox_wino_out_fn(const ox_wino_out *t);
 
-/* A panel of the patch matrix: dst[p * nr + j] = x[p / n_taps * plane + idx[p % n_taps * nr + j]]
- * for k0 <= p < k0 + k and j < nr, or 0 where that idx is negative; dst starts at row k0. */
+/* Rows of the patch matrix, whose row p belongs to tap p % n_taps of channel p / n_taps and has an
+ * element for each output pixel.  A row is made of stretches of input rows; the rest is padding:
+ *   dst[(p - k0) * ld + to + i] = x[p / n_taps * plane + from + i * step], i < n, for each of the tap's
+ *   segments seg[first[tap]] .. seg[first[tap + 1] - 1]; 0 elsewhere in [0, ld); k0 <= p < k0 + k. */
+typedef struct ox_segment {
+    int32_t from, to, n;
+} ox_segment;
 typedef struct ox_patch {
-    const void    *x;
-    size_t         plane, n_taps, k0, k, nr;
-    const int32_t *idx;
-    void          *dst;
+    const void       *x;
+    size_t            plane, step, n_taps, k0, k, ld;
+    const ox_segment *seg;
+    const int32_t    *first;
+    void             *dst;
 } ox_patch;
 typedef void ox_patch_fn(const ox_patch *t);
+
+/* y[o * ldy + j] = act(c[j * ldc + o] + bias[o] + d[o * ldy + j]) for o < m, j < n: a result with
+ * channels in its rows, turned. */
+typedef struct ox_turn {
+    const float *c;
+    size_t       ldc, m, n;
+    const float *bias; /* or NULL */
+    const float *d;    /* like y, may be y; or NULL */
+    float       *y;
+    size_t       ldy;
+    ox_conv_act  act;
+} ox_turn;
+typedef void ox_turn_fn(const ox_turn *t);
 
 /* Depthwise: y[r * ldy + j] = act(bias + d + sum over taps of w[tap] * x[r * step + off[tap] + j])
  * for r < n_rows, j < n_cols.  Rows of x are readable up to the next multiple of OX_WINO_LANES
@@ -83,6 +102,7 @@ typedef enum ox_uk_conv_kind {
     OX_UK_WINO2_OUT,
     OX_UK_PATCH_F32,
     OX_UK_PATCH_F64,
+    OX_UK_TURN,
     OX_UK_DEPTHWISE
 } ox_uk_conv_kind;
 
@@ -94,6 +114,7 @@ typedef struct ox_uk_conv {
         ox_wino_in_fn   *wino_in;
         ox_wino_out_fn  *wino_out;
         ox_patch_fn     *patch;
+        ox_turn_fn      *turn;
         ox_depthwise_fn *depthwise;
     } fn;
 } ox_uk_conv;
@@ -126,7 +147,7 @@ typedef struct ox_conv_plan {
     const ox_conv_algo *algo;
     char                name[32]; /* for profiles: "winograd_f4x3_avx512" */
     const ox_uk_gemm   *tile;
-    const ox_uk_conv   *uk_in, *uk_out; /* of Winograd; uk_in: the patch or depthwise kernel */
+    const ox_uk_conv   *uk_in, *uk_out; /* of Winograd; patch or depthwise, turn */
     ox_gemm_plan        gemm;           /* how the weights are packed: m / group x taps */
     size_t              step;           /* of Winograd's tiles */
     size_t              bm, bh, bw; /* of a block: channels, rows, columns (or tiles, pixels) */

@@ -64,7 +64,7 @@ OX_INLINE void wino_in(const ox_wino_in *args, const int step)
             const float *p = t->line + (size_t)i * ld + g * VF_N * (size_t)step;
             float *v = t->v + (size_t)(i * r) * t->stride + g * VF_N;
             vf d[6], s[6];
-            step == 4 ? vf_load4(p, d) : vf_load2(p, d);
+            step == 4 ? vf_load4(p, d) : vf_split2(vf_load(p), vf_load(p + VF_N), d);
             d[step] = vf_next(d[0], vf_load(p + step * VF_N));
             d[step + 1] = vf_next(d[1], vf_load(p + step * VF_N + 1));
             step == 4 ? bt4(d, s) : bt2(d, s);
@@ -199,32 +199,71 @@ void NAME(depthwise_f32)(const ox_depthwise *args)
     }
 }
 
-#ifdef GATHERS
 /* ---- patches ---- */
 
-void NAME(patch_f32)(const ox_patch *t)
+OX_INLINE void patch_row_f32(const ox_patch *t, const float *x, size_t tap, float *dst)
 {
+    size_t j = 0;
+    for (; j + VF_N <= t->ld; j += VF_N)
+        vf_store(dst + j, vf_zero());
+    vf_store_n(dst + j, vf_zero(), t->ld - j);
+    for (int32_t s = t->first[tap]; s < t->first[tap + 1]; s++) {
+        const float *from = x + t->seg[s].from;
+        float *to = dst + t->seg[s].to;
+        size_t n = (size_t)t->seg[s].n, i = 0;
+        if (t->step == 1) {
+            for (; i + VF_N <= n; i += VF_N)
+                vf_store(to + i, vf_load(from + i));
+            vf_store_n(to + i, vf_load_n(from + i, n - i), n - i);
+        } else if (t->step == 2) {
+            for (; i < n; i += VF_N) { /* 2 (n - i) - 1 elements are there */
+                size_t m = n - i < VF_N ? n - i : VF_N, left = 2 * m - 1;
+                vf out[2], a = vf_load_n(from + 2 * i, left < VF_N ? left : VF_N);
+                vf b = vf_load_n(from + 2 * i + VF_N, left < VF_N ? 0 : left - VF_N);
+                vf_split2(a, b, out);
+                vf_store_n(to + i, out[0], m);
+            }
+        } else {
+            for (; i < n; i++)
+                to[i] = from[i * t->step];
+        }
+    }
+}
+
+void NAME(patch_f32)(const ox_patch *args)
+{
+    const ox_patch local = *args, *t = &local;
     float *dst = t->dst;
     size_t c = t->k0 / t->n_taps, tap = t->k0 % t->n_taps;
-    for (size_t p = 0; p < t->k; p++, dst += t->nr) {
-        const float *x = (const float *)t->x + c * t->plane;
-        for (size_t j = 0; j < t->nr; j += VF_N)
-            vf_store(dst + j, vf_gather(x, t->idx + tap * t->nr + j));
+    for (size_t p = 0; p < t->k; p++, dst += t->ld) {
+        patch_row_f32(t, (const float *)t->x + c * t->plane, tap, dst);
         if (++tap == t->n_taps)
             tap = 0, c++;
     }
 }
 
-void NAME(patch_f64)(const ox_patch *t)
+/* ---- turning: channels in the lanes on the way in, pixels on the way out ---- */
+
+void NAME(turn_f32)(const ox_turn *args)
 {
-    double *dst = t->dst;
-    size_t c = t->k0 / t->n_taps, tap = t->k0 % t->n_taps;
-    for (size_t p = 0; p < t->k; p++, dst += t->nr) {
-        const double *x = (const double *)t->x + c * t->plane;
-        for (size_t j = 0; j < t->nr; j += VD_N)
-            vd_store(dst + j, vd_gather(x, t->idx + tap * t->nr + j));
-        if (++tap == t->n_taps)
-            tap = 0, c++;
+    const ox_turn local = *args, *t = &local;
+    for (size_t o = 0; o < t->m; o += VF_N) {
+        size_t n_o = t->m - o < VF_N ? t->m - o : VF_N;
+        vf bias = t->bias ? vf_load_n(t->bias + o, n_o) : vf_zero();
+        for (size_t j = 0; j < t->n; j += VF_N) {
+            size_t n_j = t->n - j < VF_N ? t->n - j : VF_N;
+            vf r[VF_N];
+            OX_UNROLL for (int l = 0; l < VF_N; l++)
+                r[l] = (size_t)l < n_j ? vf_add(bias, vf_load_n(t->c + (j + (size_t)l) * t->ldc + o, n_o))
+                                       : vf_zero();
+            vf_transpose(r);
+            OX_UNROLL for (int l = 0; l < VF_N; l++) {
+                size_t at = (o + (size_t)l) * t->ldy + j;
+                if ((size_t)l >= n_o)
+                    break;
+                vf v = t->d ? vf_add(r[l], vf_load_n(t->d + at, n_j)) : r[l];
+                vf_store_n(t->y + at, activate(&t->act, v), n_j);
+            }
+        }
     }
 }
-#endif
