@@ -94,6 +94,8 @@ static void run_block(void *ctx, int64_t block, int worker)
                     size_t o = g * m + i, to = (image * p->m + o) * p->out[0] + z;
                     t.m = t.cs_a = OX_MIN(q->mr, m - i);
                     t.a = a + i * t.k * elem;
+                    t.ahead = (const char *)t.a + t.k * t.m * elem;
+                    t.ahead_step = t.m * elem;
                     ox_conv_epilogue(&t, p, w->args, kb, o, to * plane + y * p->out[2] + x);
                     w->tile->fn(&t);
                 }

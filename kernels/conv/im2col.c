@@ -64,7 +64,8 @@ static void run_block(void *ctx, int64_t block, int worker)
 
     for (size_t j = j0, n = 0; j < j1; j += nr, n++) {
         ox_patch_init(p, j, OX_MIN(j + nr, j1), tables + n * w->table, &patch[n]);
-        patch[n].x = (const char *)w->args->x + (image * p->group + g) * (p->c / p->group) * in * elem;
+        patch[n].x =
+            (const char *)w->args->x + (image * p->group + g) * (p->c / p->group) * in * elem;
         patch[n].ld = nr;
         patch[n].dst = panel;
     }
@@ -82,6 +83,8 @@ static void run_block(void *ctx, int64_t block, int worker)
                 size_t o = g * m + i;
                 t.m = t.cs_a = OX_MIN(q->mr, i1 - i);
                 t.a = a + i * t.k * elem;
+                t.ahead = (const char *)t.a + t.k * t.m * elem;
+                t.ahead_step = t.m * elem;
                 ox_conv_epilogue(&t, p, w->args, kb, o, (image * p->m + o) * pixels + j);
                 p->tile->fn(&t);
             }

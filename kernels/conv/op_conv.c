@@ -1,10 +1,10 @@
 /* Conv.  X (N, C, D1 ...), W (M, C / group, k1 ...), B (M) -> Y (N, M, o1 ...).
  *
- * Up to three spatial dimensions go through conv.h, which chooses the algorithm; --optimize 0 allows only those
- * that add the products of the definition.  The typed half is the path for the rest: more dimensions, and
- * padding that crops.  It sums in double.
- * Input 3 and the onnxrun_* attributes come from fusion (runtime/opt/fuse_conv.c): a tensor added
- * before the activation, and the activation. */
+ * Up to three spatial dimensions go through conv.h, which chooses the algorithm; --optimize 0
+ * allows only those that add the products of the definition.  The typed half is the path for the
+ * rest: more dimensions, and padding that crops.  It sums in double. Input 3 and the onnxrun_*
+ * attributes come from fusion (runtime/opt/fuse_conv.c): a tensor added before the activation, and
+ * the activation. */
 #ifdef T /* ---- once per dtype: see runtime/tensor/each_dtype.h ---- */
 
 /* acc[o] += w * x[o * stride + offset] over the outputs whose input exists. */
@@ -33,7 +33,8 @@ static void FN(row)(const struct conv *s, const T *x, const T *w, A *acc, const 
             int64_t rest = k, offset = 0, size = g->in[last];
             bool inside = true;
             for (int d = last - 1; d >= 0 && inside; d--) {
-                int64_t i = at[d] * g->stride[d] + rest % g->kernel[d] * g->dilation[d] - g->begin[d];
+                int64_t i =
+                    at[d] * g->stride[d] + rest % g->kernel[d] * g->dilation[d] - g->begin[d];
                 inside = i >= 0 && i < g->in[d];
                 rest /= g->kernel[d];
                 offset += i * size;
@@ -53,10 +54,13 @@ static void FN(channel)(void *ctx, int64_t block, int worker)
     const struct conv *s = c->r->state;
     const ox_window *g = &s->shape.window;
     int last = g->n - 1;
-    int64_t n = block / s->shape.m, m = block % s->shape.m, row = g->out[last], at[OX_MAX_RANK] = { 0 };
-    const T *x = (const T *)c->r->in[0]->data + (n * s->shape.c + m / s->shape.m_group * s->shape.c_group) * s->shape.in_size;
+    int64_t n = block / s->shape.m, m = block % s->shape.m, row = g->out[last],
+            at[OX_MAX_RANK] = { 0 };
+    const T *x = (const T *)c->r->in[0]->data +
+                 (n * s->shape.c + m / s->shape.m_group * s->shape.c_group) * s->shape.in_size;
     const T *w = (const T *)c->r->in[1]->data + m * s->shape.c_group * s->shape.k_size;
-    const ox_tensor *b = c->r->n_in > 2 ? c->r->in[2] : NULL, *add = c->r->n_in > 3 ? c->r->in[3] : NULL;
+    const ox_tensor *b = c->r->n_in > 2 ? c->r->in[2] : NULL,
+                    *add = c->r->n_in > 3 ? c->r->in[3] : NULL;
     T *y = (T *)c->r->out[0]->data + block * s->shape.out_size;
     const T *z = add ? (const T *)add->data + block * s->shape.out_size : NULL;
     A *acc = (A *)c->acc + worker * row;
@@ -76,7 +80,8 @@ static ox_code FN(general)(ox_run *r)
     const struct conv *s = r->state;
     if (s->fast)
         return run_fast(r, s);
-    size_t n = (size_t)ox_pool_threads(r->pool) * (size_t)s->shape.window.out[s->shape.window.n - 1];
+    size_t n =
+        (size_t)ox_pool_threads(r->pool) * (size_t)s->shape.window.out[s->shape.window.n - 1];
     struct conv_run c = { r, ox_scratch_array(r, n, sizeof(A)) };
     if (!c.acc)
         return OX_NO_MEMORY(r);
@@ -95,34 +100,37 @@ static ox_code FN(general)(ox_run *r)
 
 struct shape {
     ox_window window;
-    int64_t   c, m, c_group, m_group;    /* channels, and those of one group */
-    int64_t   in_size, out_size, k_size; /* elements of one channel, of one filter plane */
+    int64_t c, m, c_group, m_group;    /* channels, and those of one group */
+    int64_t in_size, out_size, k_size; /* elements of one channel, of one filter plane */
 };
 struct conv {
-    struct shape  shape;
+    struct shape shape;
     ox_activation act;
-    int64_t       n_outer; /* kernel positions of all spatial dimensions but the last */
-    bool          fast;    /* by conv.h */
-    ox_conv_plan  plan;
-    const void   *packed;  /* weights as the plan wants them; NULL: they are no constant */
+    int64_t n_outer; /* kernel positions of all spatial dimensions but the last */
+    bool fast;       /* by conv.h */
+    ox_conv_plan plan;
+    const void *packed; /* weights as the plan wants them; NULL: they are no constant */
 };
 struct conv_run {
     ox_run *r;
-    void   *acc;
+    void *acc;
 };
 
 /* X and W against each other and group; a missing spatial dimension is taken as one of size 1. */
 static ox_code check(ox_run *r, const ox_tensor *x, const ox_tensor *w, int64_t group)
 {
     if (x->rank < 3 || w->rank != x->rank)
-        return OX_FAIL(r->err, OX_E_SHAPE, "X has rank %d and W has rank %d, expected the same, at least 3",
-                       x->rank, w->rank);
+        return OX_FAIL(r->err, OX_E_SHAPE,
+                       "X has rank %d and W has rank %d, expected the same, at least 3", x->rank,
+                       w->rank);
     if (group < 1 || (w->dim[0] >= 0 && w->dim[0] % group))
         return OX_FAIL(r->err, OX_E_SHAPE, "group %lld does not divide the %lld filters of W",
                        (long long)group, (long long)w->dim[0]);
-    if (x->dim[1] >= 0 && w->dim[1] >= 0 && (w->dim[1] > x->dim[1] || w->dim[1] * group != x->dim[1]))
+    if (x->dim[1] >= 0 && w->dim[1] >= 0 &&
+        (w->dim[1] > x->dim[1] || w->dim[1] * group != x->dim[1]))
         return OX_FAIL(r->err, OX_E_SHAPE, "X has %lld channels, W expects %lld in %lld group%s",
-                       (long long)x->dim[1], (long long)w->dim[1], (long long)group, group == 1 ? "" : "s");
+                       (long long)x->dim[1], (long long)w->dim[1], (long long)group,
+                       group == 1 ? "" : "s");
     const ox_tensor *b = r->n_in > 2 ? r->in[2] : NULL;
     if (b && (b->rank != 1 || (b->dim[0] >= 0 && w->dim[0] >= 0 && b->dim[0] != w->dim[0])))
         return OX_FAIL(r->err, OX_E_SHAPE, "B has %lld elements, W has %lld filters",
@@ -155,13 +163,17 @@ static ox_code plan_fast(ox_run *r, struct conv *s, size_t group)
 {
     const ox_window *g = &s->shape.window;
     ox_conv_plan *p = &s->plan;
-    bool fits = g->n <= OX_CONV_DIMS && ox_count(r->in[0]) && ox_count(r->in[1]) && ox_count(r->out[0]);
+    bool fits =
+        g->n <= OX_CONV_DIMS && ox_count(r->in[0]) && ox_count(r->in[1]) && ox_count(r->out[0]);
     for (int i = 0; i < g->n; i++)
         fits = fits && g->begin[i] >= 0 && g->end[i] >= 0;
     if (!fits)
         return OX_OK;
-    *p = (ox_conv_plan){ .n = (size_t)r->in[0]->dim[0], .c = (size_t)s->shape.c, .m = (size_t)s->shape.m,
-                         .group = group, .f64 = r->in[0]->dtype == OX_F64 };
+    *p = (ox_conv_plan){ .n = (size_t)r->in[0]->dim[0],
+                         .c = (size_t)s->shape.c,
+                         .m = (size_t)s->shape.m,
+                         .group = group,
+                         .f64 = r->in[0]->dtype == OX_F64 };
     for (int i = 0; i < OX_CONV_DIMS; i++) {
         int from = i - (OX_CONV_DIMS - g->n);
         p->in[i] = from < 0 ? 1 : (size_t)g->in[from];
@@ -186,13 +198,17 @@ static ox_code plan_fast(ox_run *r, struct conv *s, size_t group)
 static ox_code run_fast(ox_run *r, const struct conv *s)
 {
     const ox_tensor *b = r->n_in > 2 ? r->in[2] : NULL, *add = r->n_in > 3 ? r->in[3] : NULL;
-    void *packed = NULL, *scratch = ox_scratch(r, ox_conv_scratch_bytes(&s->plan, ox_pool_threads(r->pool)));
+    void *packed = NULL,
+         *scratch = ox_scratch(r, ox_conv_scratch_bytes(&s->plan, ox_pool_threads(r->pool)));
     if (!scratch || (!s->packed && !(packed = ox_scratch(r, ox_conv_pack_bytes(&s->plan)))))
         return OX_NO_MEMORY(r);
     if (packed)
         ox_conv_pack(&s->plan, r->in[1]->data, packed);
-    ox_conv_args args = { .x = r->in[0]->data, .w = packed ? packed : s->packed, .y = r->out[0]->data,
-                          .ep = { .bias_row = b ? b->data : NULL, .residual = add ? add->data : NULL } };
+    ox_conv_args args = { .x = r->in[0]->data,
+                          .w = packed ? packed : s->packed,
+                          .y = r->out[0]->data,
+                          .ep = { .bias_row = b ? b->data : NULL,
+                                  .residual = add ? add->data : NULL } };
     if (s->act.kind == OX_ACTIVATION_CLIP) {
         args.ep.act = OX_ACT_CLAMP;
         args.ep.lo = s->act.lo;
@@ -231,11 +247,14 @@ static int64_t flops(const ox_run *r)
 }
 
 /* The definition, output by output.  mag = sum |x||w| + |b|. */
-struct conv_oracle { ox_oracle *o; const struct conv *s; };
+struct conv_oracle {
+    ox_oracle *o;
+    const struct conv *s;
+};
 
 /* sum[i] += w * x[i * step] and mag[i] += |w * x[i * step]|. */
-static void oracle_add(double *restrict sum, double *restrict mag, const double *restrict x, double w,
-                       int64_t step, int64_t n)
+static void oracle_add(double *restrict sum, double *restrict mag, const double *restrict x,
+                       double w, int64_t step, int64_t n)
 {
     if (step == 1)
         for (int64_t i = 0; i < n; i++) {
@@ -265,7 +284,8 @@ static void oracle_add3(double *restrict sum, double *restrict mag, const double
 }
 
 /* What one row of the input gives to one row of the output, under one row of the kernel. */
-static void oracle_taps(const ox_window *g, double *sum, double *mag, const double *x, const double *w)
+static void oracle_taps(const ox_window *g, double *sum, double *mag, const double *x,
+                        const double *w)
 {
     int last = g->n - 1;
     int64_t step = g->stride[last], dilation = g->dilation[last];
@@ -313,7 +333,8 @@ static void oracle_channel(void *ctx, int64_t block, int worker)
     ox_oracle *o = c->o;
     int64_t n = block / s->shape.m, m = block % s->shape.m, at[OX_MAX_RANK] = { 0 };
     int64_t width = g->out[g->n - 1], k_width = g->kernel[g->n - 1];
-    const double *x = o->in[0] + (n * s->shape.c + m / s->shape.m_group * s->shape.c_group) * s->shape.in_size;
+    const double *x =
+        o->in[0] + (n * s->shape.c + m / s->shape.m_group * s->shape.c_group) * s->shape.in_size;
     const double *w = o->in[1] + m * s->shape.c_group * s->shape.k_size;
     const double *bias = o->r->n_in > 2 ? o->in[2] : NULL, *add = o->r->n_in > 3 ? o->in[3] : NULL;
     (void)worker;
@@ -343,9 +364,10 @@ static ox_code oracle(ox_oracle *o)
 }
 
 #define TYPES MASK_FLOAT
-#define TMPL  "kernels/conv/op_conv.c"
+#define TMPL "kernels/conv/op_conv.c"
 #include "runtime/tensor/each_dtype.h"
 
-OX_OP(Conv, 1) .infer = infer, .prepare = prepare, .run = { KERNELS(general, FLOAT) }, .oracle = oracle,
-    .error = { ERR_SUM, 8 }, .state_size = sizeof(struct conv), .flags = OX_SYMBOLIC, .flops = flops OX_END;
+OX_OP(Conv, 1).infer = infer, .prepare = prepare, .run = { KERNELS(general, FLOAT) },
+            .oracle = oracle, .error = { ERR_SUM, 8 }, .state_size = sizeof(struct conv),
+            .flags = OX_SYMBOLIC, .flops = flops OX_END;
 #endif

@@ -33,7 +33,8 @@ static ox_segment segment(const ox_conv_plan *p, const size_t out[3], size_t n, 
     size_t lead = first < p->pad[2] ? ox_ceil_div(p->pad[2] - first, s) : 0;
     if (lead >= n || first + lead * s - p->pad[2] >= width)
         return none;
-    size_t begin = first + lead * s - p->pad[2], count = OX_MIN(n - lead, ox_ceil_div(width - begin, s));
+    size_t begin = first + lead * s - p->pad[2],
+           count = OX_MIN(n - lead, ox_ceil_div(width - begin, s));
     return (ox_segment){ (int32_t)(at * width + begin), (int32_t)lead, (int32_t)count };
 }
 
@@ -47,7 +48,8 @@ void ox_patch_init(const ox_conv_plan *p, size_t from, size_t to, void *memory, 
         size_t tap[3] = { q / p->k[2] / p->k[1], q / p->k[2] % p->k[1], q % p->k[2] };
         first[q] = (int32_t)n_seg;
         for (size_t j = from, n; j < to; j += n) {
-            size_t row = j / p->out[2], out[3] = { row / p->out[1], row % p->out[1], j % p->out[2] };
+            size_t row = j / p->out[2],
+                   out[3] = { row / p->out[1], row % p->out[1], j % p->out[2] };
             n = OX_MIN(p->out[2] - out[2], to - j);
             ox_segment s = segment(p, out, n, tap);
             s.to += (int32_t)(j - from);
@@ -56,5 +58,7 @@ void ox_patch_init(const ox_conv_plan *p, size_t from, size_t to, void *memory, 
         }
     }
     first[taps] = (int32_t)n_seg;
-    *t = (ox_patch){ .plane = ox_volume(p->in), .step = p->stride[2], .n_taps = taps, .seg = seg, .first = first };
+    *t = (ox_patch){
+        .plane = ox_volume(p->in), .step = p->stride[2], .n_taps = taps, .seg = seg, .first = first
+    };
 }

@@ -7,13 +7,16 @@ typedef struct job {
     const ox_conv_plan *p;
     const ox_conv_args *args;
     const void *x; /* of one image and group */
-    size_t      g, image;
-    ox_patch    patch;
-    float      *patches, *product; /* gemm.k x pixels; pixels x gemm.n */
-    char       *gemm_scratch;
+    size_t g, image;
+    ox_patch patch;
+    float *patches, *product; /* gemm.k x pixels; pixels x gemm.n */
+    char *gemm_scratch;
 } job;
 
-enum { CHANNELS = 16, TURN = 64 }; /* of a block when patches are made; when the product is turned */
+enum {
+    CHANNELS = 16,
+    TURN = 64
+}; /* of a block when patches are made; when the product is turned */
 
 static bool is_product(const ox_conv_plan *p) /* x itself is the matrix of patches */
 {
@@ -31,8 +34,12 @@ static bool fit(ox_conv_plan *p, uint32_t isa)
         return false;
     p->uk_in = ox_uk_conv_pick(OX_UK_PATCH_F32, isa);
     p->uk_out = ox_uk_conv_pick(OX_UK_TURN, isa);
-    p->gemm = (ox_gemm_plan){ .m = pixels, .n = p->m / p->group, .k = p->gemm.k, .trans_a = true,
-                              .trans_b = true, .packed_b = true };
+    p->gemm = (ox_gemm_plan){ .m = pixels,
+                              .n = p->m / p->group,
+                              .k = p->gemm.k,
+                              .trans_a = true,
+                              .trans_b = true,
+                              .packed_b = true };
     ox_gemm_choose(&p->gemm, isa);
     return true;
 }
@@ -45,7 +52,8 @@ static void pack(const ox_conv_plan *p, const void *w, void *packed)
 {
     size_t group = p->gemm.n * p->gemm.k, bytes = ox_gemm_pack_b_bytes(&p->gemm);
     for (size_t g = 0; g < p->group; g++)
-        ox_gemm_pack_b(&p->gemm, (const float *)w + g * group, p->gemm.k, (char *)packed + g * bytes);
+        ox_gemm_pack_b(&p->gemm, (const float *)w + g * group, p->gemm.k,
+                       (char *)packed + g * bytes);
 }
 
 /* The parts of scratch, in order; false: overflow. */
@@ -93,8 +101,11 @@ static void turn(void *ctx, int64_t block, int worker)
     const job *w = ctx;
     const ox_gemm_plan *q = &w->p->gemm;
     const ox_epilogue *ep = &w->args->ep;
-    size_t o0 = (size_t)block * TURN, channel = w->g * q->n + o0, at = (w->image * w->p->m + channel) * q->m;
-    ox_turn t = { .c = w->product + o0, .ldc = q->n, .m = OX_MIN(TURN, q->n - o0), .n = q->m, .ldy = q->m };
+    size_t o0 = (size_t)block * TURN, channel = w->g * q->n + o0,
+           at = (w->image * w->p->m + channel) * q->m;
+    ox_turn t = {
+        .c = w->product + o0, .ldc = q->n, .m = OX_MIN(TURN, q->n - o0), .n = q->m, .ldy = q->m
+    };
     (void)worker;
     t.bias = ep->bias_row ? (const float *)ep->bias_row + channel : NULL;
     t.d = ep->residual ? (const float *)ep->residual + at : NULL;

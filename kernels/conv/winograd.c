@@ -201,6 +201,8 @@ static void product_stage(const job *w, size_t pos, size_t n)
             t.m = t.cs_a = OX_MIN(q->mr, m - i);
             t.c = w->m + pos * w->pos_m + i * w->ld + j;
             t.a = u + i * k;
+            t.ahead = u + (i + t.m) * k;
+            t.ahead_step = t.m * sizeof(float);
             p->tile->fn(&t);
         }
     }

@@ -61,6 +61,8 @@ OX_INLINE void FN(body)(const ox_tile *t, const int mr, const int nv, const bool
     const T *b = t->b, *d = t->d ? t->d : none;
     T *c = t->c;
     size_t ldd = t->d ? t->ldd : 0, p = 0;
+    const char *ahead = t->ahead ? t->ahead : t->a;
+    const size_t ahead_step = t->ahead ? t->ahead_step : 0;
     VT acc[MR][NV];
 #ifdef EXACT
     const EXACT last = V(mask)(t->n - (size_t)(nv - 1) * VN);
@@ -78,6 +80,8 @@ OX_INLINE void FN(body)(const ox_tile *t, const int mr, const int nv, const bool
         for (; p < end; p++) {
             const T *bp = gather ? b + t->off[p] : b;
             VT bv[NV];
+            __builtin_prefetch(ahead, 0, 3);
+            ahead += ahead_step;
             OX_UNROLL for (int v = 0; v < nv; v++)
                 bv[v] = LOAD_B(bp + v * VN, v);
             OX_UNROLL for (int i = 0; i < mr; i++) {
