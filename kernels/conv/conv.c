@@ -26,7 +26,7 @@ const ox_uk_conv *ox_uk_conv_pick(ox_uk_conv_kind kind, uint32_t isa)
 /* ---- choice ---- */
 
 const ox_conv_algo *const ox_conv_algos[] = {
-    &ox_conv_depthwise, &ox_conv_gemm,      &ox_conv_direct,    &ox_conv_im2col,
+    &ox_conv_depthwise, &ox_conv_plane, &ox_conv_gemm,      &ox_conv_direct,    &ox_conv_im2col,
     &ox_conv_turned,    &ox_conv_winograd2, &ox_conv_winograd4, NULL,
 };
 
@@ -46,7 +46,7 @@ bool ox_conv_use(ox_conv_plan *p, const ox_conv_algo *algo, uint32_t isa)
 
 bool ox_conv_choose(ox_conv_plan *p, uint32_t isa, bool allow_winograd)
 {
-    if (p->m / p->group < 4 && ox_conv_use(p, &ox_conv_depthwise, isa))
+    if (p->m / p->group < 4 && (ox_conv_use(p, &ox_conv_plane, isa) || ox_conv_use(p, &ox_conv_depthwise, isa)))
         return true;
     if (ox_conv_use(p, &ox_conv_gemm, isa))
         return true;

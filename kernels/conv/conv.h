@@ -95,6 +95,23 @@ typedef struct ox_depthwise {
 } ox_depthwise;
 typedef void ox_depthwise_fn(const ox_depthwise *t);
 
+/* Depthwise on a whole channel, read where it lies: for y0 <= r < y1, j < n_cols
+ *   y[r * n_cols + j] = act(bias + d + sum over ky < kh, kx < kw of
+ *                           w[ky * kw + kx] * x[r * step + ky - top][j * step + kx * dil - left])
+ * where x is 0 outside height x width.  kh is 1, 3, 5 or 7; step is 1, or 2 with dil 1. */
+typedef struct ox_plane {
+    const float *x;
+    size_t       height, width;
+    size_t       top, left, step, dil, kh, kw;
+    const float *w;
+    size_t       y0, y1, n_cols;
+    float        bias;
+    const float *d; /* like y, may be y; or NULL */
+    float       *y;
+    ox_conv_act  act;
+} ox_plane;
+typedef void ox_plane_fn(const ox_plane *t);
+
 typedef enum ox_uk_conv_kind {
     OX_UK_WINO4_IN,
     OX_UK_WINO4_OUT,
@@ -103,7 +120,8 @@ typedef enum ox_uk_conv_kind {
     OX_UK_PATCH_F32,
     OX_UK_PATCH_F64,
     OX_UK_TURN,
-    OX_UK_DEPTHWISE
+    OX_UK_DEPTHWISE,
+    OX_UK_PLANE
 } ox_uk_conv_kind;
 
 typedef struct ox_uk_conv {
@@ -116,6 +134,7 @@ typedef struct ox_uk_conv {
         ox_patch_fn     *patch;
         ox_turn_fn      *turn;
         ox_depthwise_fn *depthwise;
+        ox_plane_fn     *plane;
     } fn;
 } ox_uk_conv;
 

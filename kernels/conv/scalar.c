@@ -117,6 +117,22 @@ void uk_depthwise_f32_scalar(const ox_depthwise *t)
             t->y[r * t->ldy + j] = act(&t->act, sum);
         }
 }
+
+void uk_plane_f32_scalar(const ox_plane *t)
+{
+    for (size_t r = t->y0; r < t->y1; r++)
+        for (size_t j = 0; j < t->n_cols; j++) {
+            float sum = 0;
+            for (size_t i = 0; i < t->kh * t->kw; i++) { /* wraps below 0 */
+                size_t y = r * t->step + i / t->kw - t->top;
+                size_t x = j * t->step + i % t->kw * t->dil - t->left;
+                if (y < t->height && x < t->width)
+                    sum += t->w[i] * t->x[y * t->width + x];
+            }
+            sum += t->d ? t->bias + t->d[r * t->n_cols + j] : t->bias;
+            t->y[r * t->n_cols + j] = act(&t->act, sum);
+        }
+}
 #else
 typedef int ox_nothing_here; /* ISO C wants a declaration */
 #endif

@@ -2,7 +2,8 @@
  * gemm's and conv's <isa>.c share their algorithms through it.  Only what those need.
  * x_load_n / x_store_n touch n lanes (0 <= n <= lanes) and no other memory; loads give 0 elsewhere.
  * x_load4 takes 4*lanes values apart by index mod 4; x_store4 is its inverse; x_split2 and x_store2
- * do so by index mod 2.
+ * do so by index mod 2.  vf_load_m loads the lanes of a mask; vf_inside makes the mask of the lanes l with
+ * 0 <= first + l < width.
  * max and min return their second operand when either is NaN: vf_max(limit, v) keeps a NaN in v. */
 #ifndef OX_GEMM_VEC_H
 #define OX_GEMM_VEC_H
@@ -46,6 +47,13 @@ OX_INLINE vf vf_load_n(const float *p, size_t n) { return _mm512_maskz_loadu_ps(
 OX_INLINE void vf_store_n(float *p, vf v, size_t n) { _mm512_mask_storeu_ps(p, vf_mask(n), v); }
 
 OX_INLINE vf vf_load_m(const float *p, __mmask16 m) { return _mm512_maskz_loadu_ps(m, p); }
+typedef __mmask16 vm;
+OX_INLINE vm vf_inside(ptrdiff_t first, size_t width)
+{
+    ptrdiff_t lo = first < 0 ? -first : 0, hi = (ptrdiff_t)width - first;
+    lo = lo > 16 ? 16 : lo, hi = hi < 0 ? 0 : hi > 16 ? 16 : hi;
+    return (vm)(((1u << hi) - 1) & ~((1u << lo) - 1));
+}
 OX_INLINE void vf_store_m(float *p, vf v, __mmask16 m) { _mm512_mask_storeu_ps(p, m, v); }
 
 OX_INLINE void vf_load4(const float *p, vf out[4])
@@ -197,6 +205,14 @@ OX_INLINE __m256i vf_mask(size_t n)
     return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), lane);
 }
 OX_INLINE vf vf_load_n(const float *p, size_t n) { return _mm256_maskload_ps(p, vf_mask(n)); }
+typedef __m256i vm;
+OX_INLINE vf vf_load_m(const float *p, vm m) { return _mm256_maskload_ps(p, m); }
+OX_INLINE vm vf_inside(ptrdiff_t first, size_t width)
+{
+    ptrdiff_t lo = first < 0 ? -first : 0, hi = (ptrdiff_t)width - first;
+    lo = lo > 8 ? 8 : lo, hi = hi < 0 ? 0 : hi > 8 ? 8 : hi;
+    return _mm256_andnot_si256(vf_mask((size_t)lo), vf_mask((size_t)hi));
+}
 OX_INLINE void vf_store_n(float *p, vf v, size_t n) { _mm256_maskstore_ps(p, vf_mask(n), v); }
 OX_INLINE void vf_quad(vf r[4]) /* 4x4 transposition within each 128-bit half */
 {
@@ -311,6 +327,23 @@ OX_INLINE vf vf_load_n(const float *p, size_t n)
     for (size_t i = 0; i < n; i++)
         t[i] = p[i];
     return vld1q_f32(t);
+}
+typedef struct vm {
+    int lo, hi;
+} vm;
+OX_INLINE vf vf_load_m(const float *p, vm m)
+{
+    float t[4] = { 0 };
+    if (m.lo == 0 && m.hi == 4)
+        return vld1q_f32(p);
+    for (int i = m.lo; i < m.hi; i++)
+        t[i] = p[i];
+    return vld1q_f32(t);
+}
+OX_INLINE vm vf_inside(ptrdiff_t first, size_t width)
+{
+    ptrdiff_t lo = first < 0 ? -first : 0, hi = (ptrdiff_t)width - first;
+    return (vm){ (int)(lo > 4 ? 4 : lo), (int)(hi < 0 ? 0 : hi > 4 ? 4 : hi) };
 }
 OX_INLINE void vf_store_n(float *p, vf v, size_t n)
 {

@@ -265,6 +265,56 @@ static void check_depthwise(kc *k, const ox_uk_conv *row, size_t n_rows, size_t 
     kc_release(k);
 }
 
+/* One output of a channel: its sum, and what its error is proportional to. */
+static double plane_sum(const ox_plane *t, size_t r, size_t j, double *mag)
+{
+    size_t at = r * t->n_cols + j;
+    double sum = (double)t->bias + (t->d ? (double)t->d[at] : 0);
+    *mag = fabs(sum) + 2;
+    for (size_t i = 0; i < t->kh * t->kw; i++) {
+        size_t y = r * t->step + i / t->kw, x = j * t->step + i % t->kw * t->dil;
+        if (y < t->top || y - t->top >= t->height || x < t->left || x - t->left >= t->width)
+            continue;
+        double term = (double)t->w[i] * (double)t->x[(y - t->top) * t->width + (x - t->left)];
+        sum += term, *mag += fabs(term);
+    }
+    return sum;
+}
+
+static void check_plane(kc *k, const ox_uk_conv *row, size_t n_cols)
+{
+    kc_values values = (kc_values)kc_below(k, KC_N_VALUES);
+    ox_plane t = { .n_cols = n_cols, .step = 1 + kc_below(k, 2), .dil = 1, .kw = 1 + kc_below(k, 7),
+                   .kh = 1 + 2 * kc_below(k, 4), .bias = (float)kc_unit(k), .act = some_act(k) };
+    size_t n_rows = 1 + kc_below(k, 9), spare = kc_below(k, 4);
+    if (t.step == 1)
+        t.dil += kc_below(k, 3);
+    t.top = kc_below(k, t.kh + 2), t.left = kc_below(k, (t.kw - 1) * t.dil + 3);
+    size_t whole_w = (n_cols - 1) * t.step + (t.kw - 1) * t.dil + 1, whole_h = (n_rows - 1) * t.step + t.kh;
+    t.width = whole_w > t.left + spare ? whole_w - t.left - spare : 1;
+    t.height = whole_h > t.top + spare ? whole_h - t.top - spare : 1;
+    t.y0 = kc_below(k, n_rows), t.y1 = t.y0 + 1 + kc_below(k, n_rows - t.y0);
+    size_t n_x = t.width * t.height, n_w = t.kh * t.kw, n_y = n_rows * n_cols;
+    float *x = kc_alloc(k, n_x * 4, 4, kc_below(k, 2)), *w = kc_alloc(k, n_w * 4, 4, kc_below(k, 2));
+    float *y = kc_alloc(k, n_y * 4, 4, kc_below(k, 2)), *d = kc_alloc(k, n_y * 4, 4, kc_below(k, 2));
+    kc_fill_f32(k, x, n_x, values);
+    kc_fill_f32(k, w, n_w, values == KC_SPECIAL ? KC_NORMAL : values);
+    kc_fill_f32(k, d, n_y, KC_NORMAL);
+    memset(y, 0, n_y * 4);
+    t.x = x, t.w = w, t.y = y, t.d = kc_below(k, 2) ? d : NULL;
+    row->fn.plane(&t);
+    for (size_t r = 0; r < n_rows; r++)
+        for (size_t j = 0; j < n_cols; j++) {
+            double mag, sum = plane_sum(&t, r, j, &mag);
+            if (r >= t.y0 && r < t.y1)
+                kc_compare(k, (double)y[r * n_cols + j], activated(sum, &t.act),
+                           (double)(n_w + 4) * (u32 * mag + 0x1p-149), mag, false);
+            else if (y[r * n_cols + j] != 0)
+                kc_fail(k, "wrote row %zu", r);
+        }
+    kc_release(k);
+}
+
 static void check_row(kc *k, const ox_uk_conv *row)
 {
     static const size_t sizes[] = { 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 47, 53 };
@@ -293,6 +343,9 @@ static void check_row(kc *k, const ox_uk_conv *row)
                 break;
             case OX_UK_DEPTHWISE:
                 check_depthwise(k, row, 1 + kc_below(k, 9), n);
+                break;
+            case OX_UK_PLANE:
+                check_plane(k, row, n);
                 break;
             }
             if (kc_failed(k))
@@ -346,6 +399,8 @@ static void random_shape(kc *k, ox_conv_plan *p, bool wino)
         p->m = p->group * (1 + kc_below(k, kc_below(k, 4) ? 20 : 70));
         if (kc_below(k, 5) == 0)
             p->group = p->c, p->m = p->c * (1 + kc_below(k, 2)); /* depthwise */
+        bool usual = p->group == p->c && kc_below(k, 2);
+        size_t usual_k = 1 + 2 * kc_below(k, 4), usual_step = 1 + kc_below(k, 2);
         for (int d = 0; d < 3; d++) {
             p->in[d] = p->k[d] = p->stride[d] = p->dil[d] = 1;
             if (d < 3 - dims)
@@ -354,6 +409,8 @@ static void random_shape(kc *k, ox_conv_plan *p, bool wino)
             p->k[d] = wino ? 3 : 1 + kc_below(k, 5);
             p->stride[d] = wino ? 1 : 1 + kc_below(k, 3);
             p->dil[d] = wino ? 1 : 1 + kc_below(k, 2);
+            if (usual && !wino)
+                p->k[d] = usual_k, p->stride[d] = usual_step, p->dil[d] = 1;
             p->pad[d] = kc_below(k, p->k[d] + 2);
         }
         for (int d = 0; d < 3; d++) {
@@ -524,7 +581,7 @@ static const struct level {
     { "neon", OX_ISA_NEON },
 #endif
 };
-enum { N_LEVELS = sizeof levels / sizeof *levels, N_ALGOS = 7, MAX_ROWS = N_ALGOS * N_LEVELS * 2 };
+enum { N_LEVELS = sizeof levels / sizeof *levels, N_ALGOS = 8, MAX_ROWS = N_ALGOS * N_LEVELS * 2 };
 
 /* One row for each algorithm at each level, and for each type it has. */
 static struct algo_row {
