@@ -90,21 +90,13 @@ static ox_code FN(general)(ox_run *r)
 }
 
 #else /* ---- once ---- */
-#include "kernels/activation.h"
-#include "kernels/conv/conv.h"
-#include "kernels/window.h"
+#include "kernels/conv/oracle.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-struct shape {
-    ox_window window;
-    int64_t c, m, c_group, m_group;    /* channels, and those of one group */
-    int64_t in_size, out_size, k_size; /* elements of one channel, of one filter plane */
-};
 struct conv {
-    struct shape shape;
+    ox_conv_shape shape;
     ox_activation act;
     int64_t n_outer; /* kernel positions of all spatial dimensions but the last */
     bool fast;       /* by conv.h */
@@ -246,121 +238,10 @@ static int64_t flops(const ox_run *r)
     return 2 * ox_count(r->out[0]) * s->shape.c_group * s->shape.k_size;
 }
 
-/* The definition, output by output.  mag = sum |x||w| + |b|. */
-struct conv_oracle {
-    ox_oracle *o;
-    const struct conv *s;
-};
-
-/* sum[i] += w * x[i * step] and mag[i] += |w * x[i * step]|. */
-static void oracle_add(double *restrict sum, double *restrict mag, const double *restrict x,
-                       double w, int64_t step, int64_t n)
-{
-    if (step == 1)
-        for (int64_t i = 0; i < n; i++) {
-            double v = w * x[i];
-            sum[i] += v;
-            mag[i] += fabs(v);
-        }
-    else
-        for (int64_t i = 0; i < n; i++) {
-            double v = w * x[i * step];
-            sum[i] += v;
-            mag[i] += fabs(v);
-        }
-}
-
-/* The same for three neighbouring taps at step 1: sum and mag are read and written once. */
-static void oracle_add3(double *restrict sum, double *restrict mag, const double *restrict x,
-                        const double *restrict w, int64_t dilation, int64_t n)
-{
-    const double *y = x + dilation, *z = y + dilation;
-    double w0 = w[0], w1 = w[1], w2 = w[2];
-    for (int64_t i = 0; i < n; i++) {
-        double a = w0 * x[i], b = w1 * y[i], c = w2 * z[i];
-        sum[i] += a + b + c;
-        mag[i] += fabs(a) + fabs(b) + fabs(c);
-    }
-}
-
-/* What one row of the input gives to one row of the output, under one row of the kernel. */
-static void oracle_taps(const ox_window *g, double *sum, double *mag, const double *x,
-                        const double *w)
-{
-    int last = g->n - 1;
-    int64_t step = g->stride[last], dilation = g->dilation[last];
-    for (int64_t k = 0; k < g->kernel[last];) {
-        int64_t lo, hi, lo3, hi3, offset = k * dilation - g->begin[last];
-        ox_window_range(&lo, &hi, offset, step, g->in[last], g->out[last]);
-        if (step != 1 || k + 3 > g->kernel[last]) {
-            oracle_add(sum + lo, mag + lo, x + lo * step + offset, w[k], step, hi - lo);
-            k++;
-            continue;
-        }
-        ox_window_range(&lo3, &hi3, offset + 2 * dilation, 1, g->in[last], g->out[last]);
-        int64_t from = OX_MAX(lo, lo3), to = OX_MAX(from, OX_MIN(hi, hi3));
-        oracle_add3(sum + from, mag + from, x + from + offset, w + k, dilation, to - from);
-        for (int64_t j = 0; j < 3; j++, k++) { /* the edges, where not all three exist */
-            offset = k * dilation - g->begin[last];
-            ox_window_range(&lo, &hi, offset, 1, g->in[last], g->out[last]);
-            int64_t left = OX_MAX(lo, OX_MIN(hi, from)), right = OX_MAX(left, OX_MIN(hi, to));
-            oracle_add(sum + lo, mag + lo, x + lo + offset, w[k], 1, left - lo);
-            oracle_add(sum + right, mag + right, x + right + offset, w[k], 1, hi - right);
-        }
-    }
-}
-
-/* Offset of the input row that the output row at `at` meets under kernel row k; -1: padding. */
-static int64_t oracle_row(const ox_window *g, const int64_t *at, int64_t k)
-{
-    int64_t offset = 0, size = g->in[g->n - 1];
-    for (int d = g->n - 2; d >= 0; d--) {
-        int64_t i = at[d] * g->stride[d] + k % g->kernel[d] * g->dilation[d] - g->begin[d];
-        if (i < 0 || i >= g->in[d])
-            return -1;
-        k /= g->kernel[d];
-        offset += i * size;
-        size *= g->in[d];
-    }
-    return offset;
-}
-
-static void oracle_channel(void *ctx, int64_t block, int worker)
-{
-    const struct conv_oracle *c = ctx;
-    const struct conv *s = c->s;
-    const ox_window *g = &s->shape.window;
-    ox_oracle *o = c->o;
-    int64_t n = block / s->shape.m, m = block % s->shape.m, at[OX_MAX_RANK] = { 0 };
-    int64_t width = g->out[g->n - 1], k_width = g->kernel[g->n - 1];
-    const double *x =
-        o->in[0] + (n * s->shape.c + m / s->shape.m_group * s->shape.c_group) * s->shape.in_size;
-    const double *w = o->in[1] + m * s->shape.c_group * s->shape.k_size;
-    const double *bias = o->r->n_in > 2 ? o->in[2] : NULL, *add = o->r->n_in > 3 ? o->in[3] : NULL;
-    (void)worker;
-    for (int64_t p = block * s->shape.out_size; p < (block + 1) * s->shape.out_size; p += width) {
-        double *sum = o->out[0] + p, *mag = o->mag[0] + p;
-        for (int64_t i = 0; i < width; i++) {
-            sum[i] = (bias ? bias[m] : 0) + (add ? add[p + i] : 0);
-            mag[i] = (bias ? fabs(bias[m]) : 0) + (add ? fabs(add[p + i]) : 0);
-        }
-        for (int64_t k = 0; k < s->shape.k_size / k_width; k++) {
-            int64_t offset = oracle_row(g, at, k);
-            for (int64_t ch = 0; ch < s->shape.c_group && offset >= 0; ch++)
-                oracle_taps(g, sum, mag, x + ch * s->shape.in_size + offset,
-                            w + ch * s->shape.k_size + k * k_width);
-        }
-        for (int64_t i = 0; i < width; i++)
-            sum[i] = ox_activate(&s->act, sum[i]);
-        for (int d = g->n - 2; d >= 0 && ++at[d] == g->out[d]; d--)
-            at[d] = 0;
-    }
-}
 static ox_code oracle(ox_oracle *o)
 {
-    struct conv_oracle c = { o, o->r->state };
-    ox_parallel(o->r, o->r->out[0]->dim[0] * c.s->shape.m, oracle_channel, &c);
-    return OX_OK;
+    const struct conv *s = o->r->state;
+    return ox_conv_oracle(o, &s->shape, s->fast ? &s->plan : NULL, &s->act);
 }
 
 #define TYPES MASK_FLOAT
