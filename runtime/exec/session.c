@@ -1,6 +1,7 @@
 /* Sessions: options, inputs and outputs around the plans. */
 #include "runtime/exec/internal.h"
 #include "runtime/base/log.h"
+#include "runtime/opt/gradient.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -66,6 +67,7 @@ static ox_code session_init(ox_session *s, ox_error *err)
         return OX_FAIL(err, OX_E_NOMEM, "out of memory");
     if (o->max_memory) /* else whatever the process has set */
         ox_buf_cap(o->max_memory);
+    OX_TRY(ox_expand_gradients(s->graph, err));
     OX_TRY(ox_graph_bind(s->graph, err));
     for (int i = 0; i < o->n_override; i++)
         OX_TRY(add_override(s, o->override[i], err));

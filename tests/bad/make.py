@@ -51,6 +51,14 @@ save("unknown_operators", model([
     '2 unsupported operators at 3 nodes: ai.onnx Nonsense-18 (node "first", not an ONNX operator); '
     'com.example Rubbish-3 (node "second"')
 save("operator_too_new", model([node("Gelu", ["x"], ["y"], name="gelu")]), "Gelu-18 (node \"gelu\", not in that opset)")
+training = [h.make_opsetid("ai.onnx.preview.training", 1)]
+save("gradient_no_rule", model([
+    node("Relu", ["x"], ["a"]), node("Det", ["a"], ["b"], name="det"),
+    node("Gradient", ["x"], ["y"], name="gradient", domain="ai.onnx.preview.training", xs=["x"], y="b")],
+    imports=training), 'node "gradient" (Gradient-1): no gradient goes through node "det" (Det-18): no rule for this operator')
+save("gradient_of_nothing", model([
+    node("Gradient", ["x"], ["y"], name="gradient", domain="ai.onnx.preview.training", xs=["x"], y="b")],
+    imports=training), "'b' is no value of the graph")
 save("cycle", model([node("Add", ["x", "b"], ["a"], name="one"), node("Relu", ["a"], ["b"], name="two"),
                      node("Relu", ["b"], ["y"], name="three")]), 'cycle of 2 nodes: "one" (Add) <- "two" (Relu)')
 save("missing_value", model([node("Add", ["x", "nowhere"], ["y"], name="add")]),

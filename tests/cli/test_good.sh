@@ -1,2 +1,2 @@
 onnxrun test data/cases/case_good
-onnxrun test data
+onnxrun test data/cases
