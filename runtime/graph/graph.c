@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +20,8 @@ ox_model *ox_model_create(size_t budget)
     ox_arena *a = ox_arena_create(budget);
     ox_model *m = a ? ox_arena_alloc(a, sizeof *m) : NULL;
     ox_names *symbols = m ? ox_arena_alloc(a, sizeof *symbols) : NULL;
-    if (!symbols) {
+    pthread_mutex_t *lock = symbols ? ox_arena_alloc(a, sizeof *lock) : NULL;
+    if (!lock || pthread_mutex_init(lock, NULL)) {
         ox_arena_destroy(a);
         return NULL;
     }
@@ -30,7 +32,8 @@ ox_model *ox_model_create(size_t budget)
                     .producer_version = "",
                     .model_domain = "",
                     .doc = "",
-                    .symbol_index = symbols};
+                    .symbol_index = symbols,
+                    .symbol_lock = lock};
     return m;
 }
 
@@ -40,6 +43,7 @@ void ox_model_destroy(ox_model *m)
         return;
     for (struct ox_deferred *d = m->deferred; d; d = d->next)
         d->release(d->data, d->n_bytes);
+    pthread_mutex_destroy(m->symbol_lock);
     ox_arena_destroy(m->arena); /* the model itself goes with it */
 }
 
@@ -54,27 +58,37 @@ bool ox_model_defer(ox_model *m, void (*release)(void *data, size_t n_bytes), vo
     return true;
 }
 
-int64_t ox_model_symbol(ox_model *m, const char *name)
+static int intern(ox_model *m, const char *name)
 {
     int k = ox_names_get(m->symbol_index, name, -1);
-    if (k < 0) {
-        char *copy = ox_arena_strndup(m->arena, name, strlen(name));
-        if (!copy || m->n_symbol >= INT_MAX - 2 ||
-            !ox_arena_grow(m->arena, (void **)&m->symbol, m->n_symbol, &m->cap_symbol,
-                           sizeof *m->symbol) ||
-            !ox_names_put(m->symbol_index, copy, (int)m->n_symbol))
-            return OX_DIM_UNKNOWN;
-        k = (int)m->n_symbol;
-        m->symbol[m->n_symbol++] = copy;
-    }
-    return -2 - (int64_t)k;
+    if (k >= 0)
+        return k;
+    char *copy = ox_arena_strndup(m->arena, name, strlen(name));
+    if (!copy || m->n_symbol >= INT_MAX - 2 ||
+        !ox_arena_grow(m->arena, (void **)&m->symbol, m->n_symbol, &m->cap_symbol,
+                       sizeof *m->symbol) ||
+        !ox_names_put(m->symbol_index, copy, (int)m->n_symbol))
+        return -1;
+    m->symbol[m->n_symbol] = copy;
+    return (int)m->n_symbol++;
+}
+
+int64_t ox_model_symbol(ox_model *m, const char *name)
+{
+    pthread_mutex_lock(m->symbol_lock);
+    int k = intern(m, name);
+    pthread_mutex_unlock(m->symbol_lock);
+    return k < 0 ? OX_DIM_UNKNOWN : -2 - (int64_t)k;
 }
 
 const char *ox_model_symbol_name(const ox_model *m, int64_t dim)
 {
-    if (dim > -2 || (uint64_t)(-2 - dim) >= m->n_symbol)
-        return "?";
-    return m->symbol[-2 - dim];
+    const char *name = "?";
+    pthread_mutex_lock(m->symbol_lock);
+    if (dim <= -2 && (uint64_t)(-2 - dim) < m->n_symbol)
+        name = m->symbol[-2 - dim];
+    pthread_mutex_unlock(m->symbol_lock);
+    return name;
 }
 
 ox_graph *ox_graph_create(ox_model *m, ox_graph *parent, const char *name)

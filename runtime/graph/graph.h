@@ -12,6 +12,7 @@
 #include "proto/schema.h"
 #include "runtime/op.h"
 
+#include <pthread.h>
 #include <stdio.h>
 
 typedef struct ox_graph ox_graph;
@@ -91,6 +92,7 @@ struct ox_model {
     int         n_function;   /* model-local functions inlined at load */
     const char **symbol; size_t n_symbol, cap_symbol; /* symbol k is dim value -2 - k */
     struct ox_names   *symbol_index;
+    pthread_mutex_t   *symbol_lock; /* inference in several sessions makes symbols */
     struct ox_deferred *deferred; /* what to release with the model: mappings, weight buffers */
     size_t      n_bytes;      /* of the file and its external data */
 };
