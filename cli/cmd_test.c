@@ -111,8 +111,8 @@ static int start_child(const suite *s, int i, child *c)
     fflush(NULL);
     pid_t pid = fork();
     if (pid == 0) {
-        static const int ours[] = { SIGINT, SIGTERM, SIGHUP,
-                                    SIGPIPE }; /* they would remove the parent's files */
+        /* they would remove the parent's files */
+        static const int ours[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGBUS };
         for (size_t k = 0; k < sizeof ours / sizeof *ours; k++)
             signal(ours[k], SIG_DFL);
         close(fd[0]);

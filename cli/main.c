@@ -88,6 +88,18 @@ static void on_signal(int number)
     raise(number);
 }
 
+/* Models and arrays are mapped: reading beyond the end of a file that somebody else cuts short meanwhile is a
+ * signal, and the only place where that can be said is here. */
+static void on_lost_file(int number)
+{
+    static const char text[] = "onnxrun: a mapped file became shorter, or its disk failed, while it was read\n";
+    (void)number;
+    onnxrun_abandon_outputs();
+    if (write(STDERR_FILENO, text, sizeof text - 1) < 0)
+        _exit(STATUS_BAD);
+    _exit(STATUS_BAD);
+}
+
 static void catch_signals(void)
 {
     static const int fatal[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE };
@@ -95,6 +107,7 @@ static void catch_signals(void)
     for (size_t i = 0; i < sizeof fatal / sizeof *fatal; i++)
         if (sigaction(fatal[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
             sigaction(fatal[i], &act, NULL);
+    signal(SIGBUS, on_lost_file);
     signal(SIGXFSZ, SIG_IGN); /* a file size limit is a write error */
 }
 
