@@ -87,6 +87,21 @@ static ox_code probe(const char *folder, const char *prefix, ox_error *err)
     return OX_OK;
 }
 
+/* It is ours to remove before it exists: a signal must not fall between. */
+static ox_code make_folder(struct live *l, ox_error *err)
+{
+    struct stat st;
+    if (stat(l->folder, &st) == 0)
+        return OX_OK; /* or a file: the probe says so */
+    atomic_store(&l->made, 1);
+    if (mkdir(l->folder, 0777) == 0)
+        return OX_OK;
+    atomic_store(&l->made, 0);
+    if (errno == EEXIST)
+        return OX_OK;
+    return OX_FAIL(err, OX_E_IO, "cannot create the folder %s: %s", l->folder, strerror(errno));
+}
+
 ox_code ox_out_create(const char *folder, bool make, ox_out **out, ox_error *err)
 {
     static atomic_int serial;
@@ -103,10 +118,8 @@ ox_code ox_out_create(const char *folder, bool make, ox_out **out, ox_error *err
     if (a < 0 || b < 0 || (size_t)b + MAX_NAME >= sizeof l->prefix)
         code = OX_FAIL(err, OX_E_IO, "output path is too long");
     atomic_store(&l->taken, 2);
-    if (code == OX_OK && make && mkdir(folder, 0777) == 0)
-        atomic_store(&l->made, 1);
-    else if (code == OX_OK && make && errno != EEXIST)
-        code = OX_FAIL(err, OX_E_IO, "cannot create the folder %s: %s", folder, strerror(errno));
+    if (code == OX_OK && make)
+        code = make_folder(l, err);
     if (code == OX_OK) {
         atomic_store(&l->n, 1);
         code = probe(folder, l->prefix, err);
