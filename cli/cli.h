@@ -25,7 +25,7 @@ typedef struct args {
     double      seconds, timeout, rtol, atol;
     const char *isa, *precision, *output, *format, *stage, *trace, *json_file, *dtype;
     const char *tolerance, *against;
-    bool        strict, explain, no_explain, determinism;
+    bool        strict, explain, no_explain, determinism, rules;
     list        dims, outputs, expect, cases;
 } args;
 
@@ -48,10 +48,12 @@ int cmd_info(const args *a);
 int cmd_test(const args *a);
 int cmd_ops(const args *a);
 int cmd_dump(const args *a);
+int cmd_lint(const args *a);
 
 /* ---- options.c ---- */
 enum {
     RUN = 1, CHECK = 2, DIFF = 4, BENCH = 8, INFO = 16, TEST = 32, OPS = 64, DUMP = 128, TRACE = 256,
+    LINT = 512,
 };
 /* 0, or STATUS_BAD after complaining. */
 int  parse_args(args *a, const command *c, int argc, char **argv);
@@ -122,6 +124,10 @@ bool is_bundle(const char *file); /* an .npz or a folder */
 bool case_file(char *path, size_t n, const char *folder, const char *stem, int j);
 /* NAME=FILE in two; false also where a file of just that spelling exists. */
 bool split_name(const char *text, char *name, size_t n_name, const char **file);
+
+/* ---- cmd_lint.c: what info shows of it too ---- */
+void print_finding(const onnxrun_lint_finding *f);
+void json_findings(json *o, const onnxrun_lint *l);
 
 /* ---- verdict.c: check and diff ---- */
 typedef struct verdict {

@@ -73,7 +73,19 @@ static void print_operators(const job *j)
     }
 }
 
-static void print_text(const job *j, const costs *c)
+/* Notes are for those who look for a difference: lint shows them. */
+static void print_warnings(const onnxrun_lint *l)
+{
+    for (size_t i = 0; i < l->n && i < 20; i++)
+        if (l->finding[i].rule.severity > ONNXRUN_NOTE &&
+            strcmp(l->finding[i].rule.id, "unknown-operator") != 0) /* said above */
+            print_finding(&l->finding[i]);
+    if (l->n > 0)
+        printf("lint         errors %zu, warnings %zu, notes %zu (onnxrun lint shows them)\n",
+               l->n_fault, l->n_warning, l->n_note);
+}
+
+static void print_text(const job *j, const costs *c, const onnxrun_lint *l)
 {
     const onnxrun_model_info *m = &j->info;
     const char *value;
@@ -114,6 +126,7 @@ static void print_text(const job *j, const costs *c)
             printf("unsupported  %s %s, opset %d, first at node \"%s\"\n", clean(o->domain),
                    clean(o->name), o->opset, clean(o->first_node));
     }
+    print_warnings(l);
 }
 
 /* ---- JSON ---- */
@@ -198,7 +211,7 @@ static void json_operators(json *o, const job *j, const char *key, bool unsuppor
     json_close(o, ']');
 }
 
-static void print_json(const job *j, const costs *c)
+static void print_json(const job *j, const costs *c, const onnxrun_lint *l)
 {
     json o = { .f = stdout };
     json_open(&o, NULL, '{');
@@ -223,6 +236,7 @@ static void print_json(const job *j, const costs *c)
         json_null(&o, "activation_lower_bound");
         json_null(&o, "peak_memory_bytes");
     }
+    json_findings(&o, l);
     json_close(&o, '}');
 }
 
@@ -231,13 +245,17 @@ int cmd_info(const args *a)
     job   j;
     costs c;
     args  quiet = *a;
+    onnxrun_lint *l = NULL;
     int   status = open_job(&j, a, a->positional.v[0]);
     if (status == 0)
         status = plan(&j, &quiet, &c);
+    if (status == 0 && onnxrun_lint_run(j.model, &l, &j.err))
+        status = complain_of(j.path, &j.err);
     if (status == 0 && a->json)
-        print_json(&j, &c);
+        print_json(&j, &c, l);
     else if (status == 0)
-        print_text(&j, &c);
+        print_text(&j, &c, l);
+    onnxrun_lint_destroy(l);
     close_job(&j);
     return status;
 }

@@ -55,6 +55,14 @@ const command commands[] = {
       "  onnxrun info model.onnx\n"
       "  onnxrun info model.onnx --dim batch=8 --json",
       INFO, cmd_info, 1, 1 },
+    { "lint", "MODEL",
+      "Says what can be said against a model before anything runs: training mode, results that ONNX\n"
+      "leaves undefined, attributes that frameworks understand differently, numbers that float16 or\n"
+      "int32 cannot hold, baked batch sizes, what nothing uses.",
+      "  onnxrun lint model.onnx\n"
+      "  onnxrun lint model.onnx --strict --json\n"
+      "  onnxrun lint --rules",
+      LINT, cmd_lint, 0, 1 },
     { "test", "DIR ...",
       "Runs ONNX backend test cases (model.onnx with test_data_set_<i>), searched recursively.  "
       "One "

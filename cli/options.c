@@ -33,7 +33,7 @@ typedef struct option {
 
 enum {
     ENGINE = RUN | CHECK | BENCH | TRACE,
-    ALL = 0x1ff,
+    ALL = 0x3ff,
     FEEDS = RUN | CHECK | BENCH | INFO | DUMP | TRACE,
 };
 #define AT(member) offsetof(args, member)
@@ -53,6 +53,8 @@ static const option options[] = {
     { "tolerance", 0, WORD, CHECK, AT(tolerance), "auto",
       "judge by the error bound of the float64 oracle instead of --rtol and --atol" },
     { "strict", 0, FLAG, CHECK, AT(strict), NULL, "exit 0 only if the outputs are equal" },
+    { "strict", 0, FLAG, LINT, AT(strict), NULL, "exit 1 if there is an error or a warning" },
+    { "rules", 0, FLAG, LINT, AT(rules), NULL, "list the rules" },
     { "case", 0, EACH, CHECK, AT(cases), "DIR",
       "a folder with input_<i> and output_<j> files; repeat it for several input sets" },
     { "against", 0, WORD, TRACE, AT(against), "REF",
@@ -91,7 +93,7 @@ static const option options[] = {
     { "check", 0, FLAG, OPS, AT(check), NULL,
       "list what ONNX allows and no kernel serves; exit status 1 if anything" },
     { "stage", 0, WORD, DUMP, AT(stage), "NAME", "load, infer, opt or plan (default plan)" },
-    { "json", 0, FLAG, ENGINE | DIFF | INFO | OPS, AT(json), NULL,
+    { "json", 0, FLAG, ENGINE | DIFF | INFO | OPS | LINT, AT(json), NULL,
       "machine-readable result on stdout" },
     { "verbose", 'v', FLAG, ALL, AT(verbose), NULL, "say what is done, on stderr" },
     { "help", 'h', FLAG, ALL, AT(help), NULL, "this text" },

@@ -439,6 +439,36 @@ OX_API onnxrun_code onnxrun_trace_run(const onnxrun_model *m, const onnxrun_opti
                                       bool explain, onnxrun_trace **out, onnxrun_error *err);
 OX_API void onnxrun_trace_destroy(onnxrun_trace *t);
 
+/* ---- lint: what can be said against a model before anything runs ---- */
+
+typedef enum onnxrun_severity {
+    ONNXRUN_NOTE,    /* frameworks differ here */
+    ONNXRUN_WARNING, /* rarely what was meant */
+    ONNXRUN_FAULT,   /* the result is undefined or the model is not valid */
+} onnxrun_severity;
+OX_API const char *onnxrun_severity_name(onnxrun_severity s); /* "note", "warning", "error" */
+
+typedef struct onnxrun_lint_rule {
+    const char      *id;       /* a stable name: "training-batchnorm" */
+    onnxrun_severity severity;
+    const char      *text;     /* one sentence */
+} onnxrun_lint_rule;
+/* Rule i; false past the end. */
+OX_API bool onnxrun_lint_rule_at(size_t i, onnxrun_lint_rule *out);
+
+typedef struct onnxrun_lint_finding {
+    onnxrun_lint_rule rule;
+    const char       *node, *op, *value; /* "" where none */
+    const char       *detail;            /* the numbers; "" where none */
+} onnxrun_lint_finding;
+typedef struct onnxrun_lint {
+    const onnxrun_lint_finding *finding; /* the worst first */
+    size_t                      n, n_fault, n_warning, n_note;
+} onnxrun_lint;
+OX_API onnxrun_code onnxrun_lint_run(const onnxrun_model *m, onnxrun_lint **out,
+                                     onnxrun_error *err);
+OX_API void         onnxrun_lint_destroy(onnxrun_lint *l);
+
 /* ---- ONNX backend test cases: DIR/model.onnx, DIR/test_data_set_<i>/{input,output}_<j>.pb ---- */
 
 typedef enum onnxrun_verdict {

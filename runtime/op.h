@@ -164,7 +164,7 @@ ox_code ox_map2_of(ox_run *r, const ox_tensor *a, const ox_tensor *b, ox_tensor 
 
 /* ---- the oracle ---- */
 typedef struct ox_oracle {
-    const ox_run         *r;   /* attributes, shapes, state, integer and string inputs */
+    ox_run               *r;   /* attributes, shapes, state, integer and string inputs */
     const double *const  *in;  /* [n_in] numeric inputs as double; NULL: absent or not numeric */
     double *const        *out; /* [n_out] to fill; NULL: not wanted or not float */
     double *const        *mag; /* [n_out] what the permitted error is proportional to (ERR_SUM);

@@ -43,8 +43,8 @@ parts=$*
 wanted unit && part unit "$b/unit"
 wanted kerncheck && [ -x "$b/kerncheck" ] && part kerncheck "$b/kerncheck"
 wanted cli && part cli tests/cli/run.sh "$b/onnxrun"
-wanted models && part models tests/models/run.sh "$b/onnxrun"
 wanted conformance && part conformance tests/conformance/run.sh "$b/onnxrun" newest
+wanted models && part models tests/models/run.sh "$b/onnxrun"
 wanted lint && part lint tests/lint/run.sh "$b/gen"
 echo "== all"
 echo "$passed passed, $failed failed"

@@ -27,6 +27,19 @@ void ox_band_offsets(const ox_conv_plan *p, const ox_band *b, int32_t *off)
             }
 }
 
+/* to[i] = from[i * stride]; compilers make vectors of the constant case */
+static void take_f32(void *to, const void *from, size_t n, size_t stride)
+{
+    const float *x = from;
+    float *y = to;
+    if (stride == 2)
+        for (size_t i = 0; i < n; i++)
+            y[i] = x[2 * i];
+    else
+        for (size_t i = 0; i < n; i++)
+            y[i] = x[i * stride];
+}
+
 /* to[i] = row[first + i * stride - pad] for i < n, 0 where that is outside [0, width) */
 static void load_row(const char *row, size_t width, size_t first, size_t pad, size_t stride,
                      size_t n, size_t elem, char *to)
@@ -42,8 +55,7 @@ static void load_row(const char *row, size_t width, size_t first, size_t pad, si
     if (stride == 1)
         memcpy(to, row, count * elem);
     else if (elem == 4)
-        for (size_t i = 0; i < count; i++)
-            ((float *)(void *)to)[i] = ((const float *)(const void *)row)[i * stride];
+        take_f32(to, row, count, stride);
     else
         for (size_t i = 0; i < count; i++)
             ((double *)(void *)to)[i] = ((const double *)(const void *)row)[i * stride];

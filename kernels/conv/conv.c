@@ -26,8 +26,8 @@ const ox_uk_conv *ox_uk_conv_pick(ox_uk_conv_kind kind, uint32_t isa)
 /* ---- choice ---- */
 
 const ox_conv_algo *const ox_conv_algos[] = {
-    &ox_conv_depthwise, &ox_conv_gemm, &ox_conv_direct, &ox_conv_im2col, &ox_conv_winograd2,
-    &ox_conv_winograd4, NULL
+    &ox_conv_depthwise, &ox_conv_plane, &ox_conv_gemm,      &ox_conv_direct,    &ox_conv_im2col,
+    &ox_conv_turned,    &ox_conv_winograd2, &ox_conv_winograd4, NULL,
 };
 
 bool ox_conv_use(ox_conv_plan *p, const ox_conv_algo *algo, uint32_t isa)
@@ -44,17 +44,27 @@ bool ox_conv_use(ox_conv_plan *p, const ox_conv_algo *algo, uint32_t isa)
     return true;
 }
 
+static size_t n_tiles(const ox_conv_plan *p, size_t step)
+{
+    return OX_PRODUCT(p->n, ox_ceil_div(p->out[1], step), ox_ceil_div(p->out[2], step));
+}
+
 bool ox_conv_choose(ox_conv_plan *p, uint32_t isa, bool allow_winograd)
 {
-    if (p->m / p->group < 4 && ox_conv_use(p, &ox_conv_depthwise, isa))
+    if (p->m / p->group < 4 && (ox_conv_use(p, &ox_conv_plane, isa) || ox_conv_use(p, &ox_conv_depthwise, isa)))
         return true;
     if (ox_conv_use(p, &ox_conv_gemm, isa))
         return true;
-    if (allow_winograd && p->m / p->group >= 16 && ox_conv_use(p, &ox_conv_winograd4, isa))
-        return true;
-    /* Rows of at least three quarters of whole vectors go directly; others waste too many lanes. */
+    /* Winograd's weights are 4 and 1.8 times the plain ones: few tiles are paid for by reading them. */
+    if (allow_winograd && p->m / p->group >= 8 && p->c / p->group >= 8) {
+        if (n_tiles(p, 4) >= 16 && ox_conv_use(p, &ox_conv_winograd4, isa))
+            return true;
+        if (n_tiles(p, 2) >= 16 && ox_conv_use(p, &ox_conv_winograd2, isa))
+            return true;
+    }
+    /* Long rows go directly, of at least three quarters of whole vectors: others waste too many lanes. */
     size_t lanes = (size_t)p->tile->nr / 2, w = p->out[2];
-    if (4 * w >= 3 * ox_round_up(w, lanes) && ox_conv_use(p, &ox_conv_direct, isa))
+    if (4 * w >= 3 * ox_round_up(w, lanes) && (w >= 48 || p->gemm.k < 64) && ox_conv_use(p, &ox_conv_direct, isa))
         return true;
     return ox_conv_use(p, &ox_conv_im2col, isa) || ox_conv_use(p, &ox_conv_direct, isa);
 }

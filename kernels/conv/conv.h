@@ -49,15 +49,34 @@ typedef struct ox_wino_out {
 } ox_wino_out;
 typedef void ox_wino_out_fn(const ox_wino_out *t);
 
-/* A panel of the patch matrix: dst[p * nr + j] = x[p / n_taps * plane + idx[p % n_taps * nr + j]]
- * for k0 <= p < k0 + k and j < nr, or 0 where that idx is negative; dst starts at row k0. */
+/* Rows of the patch matrix, whose row p belongs to tap p % n_taps of channel p / n_taps and has an
+ * element for each output pixel.  A row is made of stretches of input rows; the rest is padding:
+ *   dst[(p - k0) * ld + to + i] = x[p / n_taps * plane + from + i * step], i < n, for each of the tap's
+ *   segments seg[first[tap]] .. seg[first[tap + 1] - 1]; 0 elsewhere in [0, ld); k0 <= p < k0 + k. */
+typedef struct ox_segment {
+    int32_t from, to, n;
+} ox_segment;
 typedef struct ox_patch {
-    const void    *x;
-    size_t         plane, n_taps, k0, k, nr;
-    const int32_t *idx;
-    void          *dst;
+    const void       *x;
+    size_t            plane, step, n_taps, k0, k, ld;
+    const ox_segment *seg;
+    const int32_t    *first;
+    void             *dst;
 } ox_patch;
 typedef void ox_patch_fn(const ox_patch *t);
+
+/* y[o * ldy + j] = act(c[j * ldc + o] + bias[o] + d[o * ldy + j]) for o < m, j < n: a result with
+ * channels in its rows, turned. */
+typedef struct ox_turn {
+    const float *c;
+    size_t       ldc, m, n;
+    const float *bias; /* or NULL */
+    const float *d;    /* like y, may be y; or NULL */
+    float       *y;
+    size_t       ldy;
+    ox_conv_act  act;
+} ox_turn;
+typedef void ox_turn_fn(const ox_turn *t);
 
 /* Depthwise: y[r * ldy + j] = act(bias + d + sum over taps of w[tap] * x[r * step + off[tap] + j])
  * for r < n_rows, j < n_cols.  Rows of x are readable up to the next multiple of OX_WINO_LANES
@@ -76,6 +95,23 @@ typedef struct ox_depthwise {
 } ox_depthwise;
 typedef void ox_depthwise_fn(const ox_depthwise *t);
 
+/* Depthwise on a whole channel, read where it lies: for y0 <= r < y1, j < n_cols
+ *   y[r * n_cols + j] = act(bias + d + sum over ky < kh, kx < kw of
+ *                           w[ky * kw + kx] * x[r * step + ky - top][j * step + kx * dil - left])
+ * where x is 0 outside height x width.  kh is 1, 3, 5 or 7; step is 1, or 2 with dil 1. */
+typedef struct ox_plane {
+    const float *x;
+    size_t       height, width;
+    size_t       top, left, step, dil, kh, kw;
+    const float *w;
+    size_t       y0, y1, n_cols;
+    float        bias;
+    const float *d; /* like y, may be y; or NULL */
+    float       *y;
+    ox_conv_act  act;
+} ox_plane;
+typedef void ox_plane_fn(const ox_plane *t);
+
 typedef enum ox_uk_conv_kind {
     OX_UK_WINO4_IN,
     OX_UK_WINO4_OUT,
@@ -83,7 +119,9 @@ typedef enum ox_uk_conv_kind {
     OX_UK_WINO2_OUT,
     OX_UK_PATCH_F32,
     OX_UK_PATCH_F64,
-    OX_UK_DEPTHWISE
+    OX_UK_TURN,
+    OX_UK_DEPTHWISE,
+    OX_UK_PLANE
 } ox_uk_conv_kind;
 
 typedef struct ox_uk_conv {
@@ -94,7 +132,9 @@ typedef struct ox_uk_conv {
         ox_wino_in_fn   *wino_in;
         ox_wino_out_fn  *wino_out;
         ox_patch_fn     *patch;
+        ox_turn_fn      *turn;
         ox_depthwise_fn *depthwise;
+        ox_plane_fn     *plane;
     } fn;
 } ox_uk_conv;
 
@@ -126,7 +166,7 @@ typedef struct ox_conv_plan {
     const ox_conv_algo *algo;
     char                name[32]; /* for profiles: "winograd_f4x3_avx512" */
     const ox_uk_gemm   *tile;
-    const ox_uk_conv   *uk_in, *uk_out; /* of Winograd; uk_in: the patch or depthwise kernel */
+    const ox_uk_conv   *uk_in, *uk_out; /* of Winograd; patch or depthwise, turn */
     ox_gemm_plan        gemm;           /* how the weights are packed: m / group x taps */
     size_t              step;           /* of Winograd's tiles */
     size_t              bm, bh, bw; /* of a block: channels, rows, columns (or tiles, pixels) */

@@ -43,7 +43,7 @@ static bool fit(ox_conv_plan *p, uint32_t isa)
     /* Rows: as many as keep the band in about half a level-2 cache, but at least 16 blocks in all.
      */
     size_t want = ox_ceil_div(16, OX_MIN(16, planes * p->n_bw));
-    p->bh = OX_MAX(1, p->out[1] / want);
+    p->bh = OX_MAX(OX_MIN(4, p->out[1]), p->out[1] / want);
     while (p->bh > 1 && band_bytes(p, p->bh, p->bw, &b) > (512 << 10))
         p->bh = p->bh / 2;
     p->n_bh = ox_ceil_div(p->out[1], p->bh);
@@ -94,6 +94,8 @@ static void run_block(void *ctx, int64_t block, int worker)
                     size_t o = g * m + i, to = (image * p->m + o) * p->out[0] + z;
                     t.m = t.cs_a = OX_MIN(q->mr, m - i);
                     t.a = a + i * t.k * elem;
+                    t.ahead = (const char *)t.a + t.k * t.m * elem;
+                    t.ahead_step = t.m * elem;
                     ox_conv_epilogue(&t, p, w->args, kb, o, to * plane + y * p->out[2] + x);
                     w->tile->fn(&t);
                 }

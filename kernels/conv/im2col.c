@@ -1,7 +1,7 @@
 /* Convolution as a matrix product whose right operand, the patches of the input, is packed panel by
  * panel of nr output pixels just before it is used.  Pixels are counted across rows: short rows
  * waste nothing.  Any shape; the fall-back of all others. */
-#include "kernels/conv/algo.h"
+#include "kernels/conv/patch.h"
 
 #include <string.h>
 
@@ -9,23 +9,22 @@ typedef struct job {
     const ox_conv_plan *p;
     const ox_conv_args *args;
     char *scratch;
-    size_t worker, idx_bytes; /* of each worker */
+    size_t worker, table; /* bytes: of each worker; of the table of one panel */
 } job;
 
 enum { PANELS = 8 }; /* of a block: a K block of the weights is read once for all of them */
 
 static bool fit(ox_conv_plan *p, uint32_t isa)
 {
-    size_t nr = (size_t)p->tile->nr, pixels = ox_volume(p->out), taps = ox_volume(p->k);
+    size_t nr = (size_t)p->tile->nr, pixels = ox_volume(p->out);
     p->uk_in = ox_uk_conv_pick(p->f64 ? OX_UK_PATCH_F64 : OX_UK_PATCH_F32, isa);
     if (OX_PRODUCT(p->in[0], p->in[1], p->in[2]) > INT32_MAX ||
-        OX_PRODUCT(p->n, p->group, pixels) > INT64_MAX / 64 ||
-        OX_PRODUCT(taps, nr, PANELS) > INT32_MAX)
+        OX_PRODUCT(p->n, p->group, pixels) > INT64_MAX / 64 || ox_patch_bytes(p, nr) > INT32_MAX)
         return false;
-    size_t panels = ox_ceil_div(pixels, nr), most = OX_MAX(1, OX_MIN(PANELS, 4096 / taps));
     /* At least 8 blocks, by pixels first, then by output channels (which packs patches twice). */
-    size_t images = p->n * p->group, want = ox_ceil_div(8, OX_MIN(8, images));
-    p->n_bw = OX_MAX(ox_ceil_div(panels, most), OX_MIN(want, panels));
+    size_t panels = ox_ceil_div(pixels, nr), images = p->n * p->group;
+    size_t want = ox_ceil_div(8, OX_MIN(8, images));
+    p->n_bw = OX_MAX(ox_ceil_div(panels, PANELS), OX_MIN(want, panels));
     p->bw = ox_ceil_div(panels, p->n_bw) * nr;
     p->n_bw = ox_ceil_div(pixels, p->bw);
     p->n_bm = OX_MAX(1, OX_MIN(ox_ceil_div(want, p->n_bw), p->gemm.m / 256));
@@ -36,44 +35,17 @@ static bool fit(ox_conv_plan *p, uint32_t isa)
     return true;
 }
 
-/* Bytes of one worker's index table and panel. */
-static void sizes(const ox_conv_plan *p, size_t *idx, size_t *panel)
+static size_t panel_bytes(const ox_conv_plan *p)
 {
-    *idx = ox_round_up(ox_volume(p->k) * p->bw * sizeof(int32_t), 64);
-    *panel = ox_round_up(p->gemm.kc * (size_t)p->tile->nr * ox_conv_elem(p), 64);
+    return ox_round_up(p->gemm.kc * (size_t)p->tile->nr * ox_conv_elem(p), 64);
 }
-
+static size_t worker_bytes(const ox_conv_plan *p) /* one worker's tables and panel */
+{
+    return p->bw / (size_t)p->tile->nr * ox_patch_bytes(p, (size_t)p->tile->nr) + panel_bytes(p);
+}
 static size_t scratch_bytes(const ox_conv_plan *p, int n_workers)
 {
-    size_t idx, panel;
-    sizes(p, &idx, &panel);
-    return OX_PRODUCT((size_t)n_workers, idx + panel);
-}
-
-/* Where tap's element of output pixel `pixel` lies in a channel of the input, or -1. */
-static int32_t element(const ox_conv_plan *p, size_t pixel, size_t tap)
-{
-    size_t out[3], k[3], at = 0;
-    out[2] = pixel % p->out[2], out[1] = pixel / p->out[2] % p->out[1];
-    out[0] = pixel / p->out[2] / p->out[1];
-    k[2] = tap % p->k[2], k[1] = tap / p->k[2] % p->k[1], k[0] = tap / p->k[2] / p->k[1];
-    for (int d = 0; d < 3; d++) {
-        size_t i = out[d] * p->stride[d] + k[d] * p->dil[d];
-        if (i < p->pad[d] || i - p->pad[d] >= p->in[d])
-            return -1;
-        at = at * p->in[d] + (i - p->pad[d]);
-    }
-    return (int32_t)at;
-}
-
-/* idx: for each panel of nr pixels from pixel0 on, taps x nr. */
-static void make_index(const ox_conv_plan *p, size_t pixel0, size_t pixel1, int32_t *idx)
-{
-    size_t nr = (size_t)p->tile->nr, taps = ox_volume(p->k);
-    for (size_t j0 = pixel0; j0 < pixel1; j0 += nr)
-        for (size_t tap = 0; tap < taps; tap++)
-            for (size_t j = j0; j < j0 + nr; j++)
-                *idx++ = j < pixel1 ? element(p, j, tap) : -1;
+    return OX_PRODUCT((size_t)n_workers, worker_bytes(p));
 }
 
 static void run_block(void *ctx, int64_t block, int worker)
@@ -84,28 +56,35 @@ static void run_block(void *ctx, int64_t block, int worker)
     size_t at = (size_t)block, elem = ox_conv_elem(p), nr = (size_t)p->tile->nr, m = q->m;
     size_t i0 = at % p->n_bm * p->bm, j0 = at / p->n_bm % p->n_bw * p->bw;
     at = at / p->n_bm / p->n_bw;
-    size_t g = at % p->group, image = at / p->group, pixels = ox_volume(p->out),
-           taps = ox_volume(p->k);
+    size_t g = at % p->group, image = at / p->group, pixels = ox_volume(p->out);
     size_t i1 = OX_MIN(m, i0 + p->bm), j1 = OX_MIN(pixels, j0 + p->bw), in = ox_volume(p->in);
-    int32_t *idx = (int32_t *)(void *)(w->scratch + (size_t)worker * w->worker);
-    char *panel = (char *)idx + w->idx_bytes;
+    char *panel = w->scratch + (size_t)worker * w->worker, *tables = panel + panel_bytes(p);
     ox_tile t = { OX_TILE_INIT, .rs_a = 1, .ldb = nr, .b = panel };
-    ox_patch patch = { .plane = in, .n_taps = taps, .nr = nr, .dst = panel };
+    ox_patch patch[PANELS];
 
-    patch.x = (const char *)w->args->x + (image * p->group + g) * (p->c / p->group) * in * elem;
-    make_index(p, j0, j1, idx);
+    for (size_t j = j0, n = 0; j < j1; j += nr, n++) {
+        ox_patch_init(p, j, OX_MIN(j + nr, j1), tables + n * w->table, &patch[n]);
+        patch[n].x =
+            (const char *)w->args->x + (image * p->group + g) * (p->c / p->group) * in * elem;
+        patch[n].ld = nr;
+        patch[n].dst = panel;
+    }
     for (size_t kb = 0; kb < q->n_kb; kb++) {
-        patch.k0 = kb * q->kc;
-        patch.k = t.k = OX_MIN(q->kc, q->k - patch.k0);
-        const char *a = (const char *)w->args->w + (g * q->k + patch.k0) * m * elem;
+        size_t k0 = kb * q->kc;
+        const char *a = (const char *)w->args->w + (g * q->k + k0) * m * elem;
+        t.k = OX_MIN(q->kc, q->k - k0);
         for (size_t j = j0; j < j1; j += nr) {
-            patch.idx = idx + (j - j0) * taps;
-            p->uk_in->fn.patch(&patch);
+            ox_patch *of = &patch[(j - j0) / nr];
+            of->k0 = k0;
+            of->k = t.k;
+            p->uk_in->fn.patch(of);
             t.n = OX_MIN(nr, j1 - j);
             for (size_t i = i0; i < i1; i += q->mr) {
                 size_t o = g * m + i;
                 t.m = t.cs_a = OX_MIN(q->mr, i1 - i);
                 t.a = a + i * t.k * elem;
+                t.ahead = (const char *)t.a + t.k * t.m * elem;
+                t.ahead_step = t.m * elem;
                 ox_conv_epilogue(&t, p, w->args, kb, o, (image * p->m + o) * pixels + j);
                 p->tile->fn(&t);
             }
@@ -119,10 +98,8 @@ static void run_block(void *ctx, int64_t block, int worker)
 
 static void run(const ox_conv_plan *p, const ox_conv_args *args, void *scratch, ox_pool *pool)
 {
-    job w = { .p = p, .args = args, .scratch = scratch };
-    size_t panel;
-    sizes(p, &w.idx_bytes, &panel);
-    w.worker = w.idx_bytes + panel;
+    job w = { .p = p, .args = args, .scratch = scratch, .worker = worker_bytes(p) };
+    w.table = ox_patch_bytes(p, (size_t)p->tile->nr);
     ox_pool_run(pool, (int64_t)(p->n * p->group * p->n_bm * p->n_bw), run_block, &w);
 }
 

@@ -1,4 +1,4 @@
-/* conv for aarch64: see vector.tmpl.h.  There are no gathers: patches are the reference's. */
+/* conv for aarch64: see vector.tmpl.h. */
 #include "kernels/conv/conv.h"
 #include "kernels/gemm/vec.h"
 

@@ -1,6 +1,7 @@
-/* ConvInteger and QLinearConv.  Inputs less their zero points are held in 16 bits; for a tile of output
- * pixels the inputs under every kernel position become columns, which the integer micro-kernel multiplies
- * with tiles of filters.  QLinearConv then scales, rounds to even, adds the zero point and saturates. */
+/* ConvInteger and QLinearConv.  Inputs less their zero points are held in 16 bits; for a tile of
+ * output pixels the inputs under every kernel position become columns, which the integer
+ * micro-kernel multiplies with tiles of filters.  QLinearConv then scales, rounds to even, adds the
+ * zero point and saturates. */
 #include "kernels/igemm/igemm.h"
 #include "kernels/window.h"
 
@@ -8,21 +9,21 @@
 #include <string.h>
 
 struct conv_integer {
-    ox_window          window;
+    ox_window window;
     const ox_uk_igemm *uk;
-    int64_t            groups, c, m, c_group, m_group;
-    int64_t            in_size, out_size, k_size;
-    int64_t            pairs;  /* of terms in a sum */
-    int64_t            panels; /* of mr filters in a group */
+    int64_t groups, c, m, c_group, m_group;
+    int64_t in_size, out_size, k_size;
+    int64_t pairs;  /* of terms in a sum */
+    int64_t panels; /* of mr filters in a group */
 };
 struct job {
-    ox_run        *r;
-    const int16_t *x, *w;   /* centred; w in panels */
-    int16_t       *columns; /* of each worker */
-    int64_t        tiles;   /* of pixels in an image */
+    ox_run *r;
+    const int16_t *x, *w; /* centred; w in panels */
+    int16_t *columns;     /* of each worker */
+    int64_t tiles;        /* of pixels in an image */
     const int64_t *bias;
-    const double  *scale;   /* of each filter; NULL: ConvInteger */
-    int64_t        y_zero, lo, hi;
+    const double *scale; /* of each filter; NULL: ConvInteger */
+    int64_t y_zero, lo, hi;
 };
 
 /* Which inputs are what. */
@@ -34,14 +35,16 @@ static ox_code check(ox_run *r)
     const ox_tensor *x = r->in[0], *w = weights(r);
     int64_t group = ox_attr_i64(r, "group");
     if (x->rank < 3 || w->rank != x->rank)
-        return OX_FAIL(r->err, OX_E_SHAPE, "x has rank %d and w has rank %d, expected the same, at least 3",
-                       x->rank, w->rank);
+        return OX_FAIL(r->err, OX_E_SHAPE,
+                       "x has rank %d and w has rank %d, expected the same, at least 3", x->rank,
+                       w->rank);
     if (group < 1 || (w->dim[0] >= 0 && w->dim[0] % group))
-        return OX_FAIL(r->err, OX_E_SHAPE, "group %lld does not divide the %lld filters of w", (long long)group,
-                       (long long)w->dim[0]);
+        return OX_FAIL(r->err, OX_E_SHAPE, "group %lld does not divide the %lld filters of w",
+                       (long long)group, (long long)w->dim[0]);
     if (x->dim[1] >= 0 && w->dim[1] >= 0 && (x->dim[1] % group || w->dim[1] != x->dim[1] / group))
         return OX_FAIL(r->err, OX_E_SHAPE, "x has %lld channels, w expects %lld in %lld group%s",
-                       (long long)x->dim[1], (long long)w->dim[1], (long long)group, group == 1 ? "" : "s");
+                       (long long)x->dim[1], (long long)w->dim[1], (long long)group,
+                       group == 1 ? "" : "s");
     return OX_OK;
 }
 
@@ -100,12 +103,17 @@ static ox_code read_zero(ox_run *r, int i, int64_t most, const int64_t **zero, i
                    ? OX_FAIL(r->err, OX_E_SHAPE, "input %d, a zero point, has no element", i)
                    : OX_NO_MEMORY(r);
     if (*n != 1 && *n != most)
-        return OX_FAIL(r->err, OX_E_SHAPE, "input %d, a zero point, has %lld elements, expected 1%s", i,
-                       (long long)*n, most > 1 ? " or one a filter" : "");
+        return OX_FAIL(r->err, OX_E_SHAPE,
+                       "input %d, a zero point, has %lld elements, expected 1%s", i, (long long)*n,
+                       most > 1 ? " or one a filter" : "");
     return OX_OK;
 }
 
-struct centre { const ox_tensor *t; int zero; int16_t *to; };
+struct centre {
+    const ox_tensor *t;
+    int zero;
+    int16_t *to;
+};
 enum { CENTRE = 1 << 15 };
 
 static void centre_block(void *ctx, int64_t block, int worker)
@@ -151,10 +159,12 @@ static ox_code pack_w(ox_run *r, struct job *j, int zero_input)
         return OX_NO_MEMORY(r);
     memset(to, 0, all * sizeof(*to));
     for (int64_t m = 0; m < s->m; m++) {
-        int64_t in_group = m % s->m_group, at = (m / s->m_group * s->panels + in_group / mr) * (int64_t)panel;
+        int64_t in_group = m % s->m_group,
+                at = (m / s->m_group * s->panels + in_group / mr) * (int64_t)panel;
         int z = (int)zero[n == 1 ? 0 : m];
         for (int64_t k = 0; k < terms; k++)
-            to[at + (k / 2 * mr + in_group % mr) * 2 + k % 2] = (int16_t)(element(w, m * terms + k) - z);
+            to[at + (k / 2 * mr + in_group % mr) * 2 + k % 2] =
+                (int16_t)(element(w, m * terms + k) - z);
     }
     j->w = to;
     return OX_OK;
@@ -162,7 +172,8 @@ static ox_code pack_w(ox_run *r, struct job *j, int zero_input)
 
 /* ---- columns ---- */
 
-/* For kernel position k: where each of n pixels reads in a channel, or -1; true if all follow each other. */
+/* For kernel position k: where each of n pixels reads in a channel, or -1; true if all follow each
+ * other. */
 static bool positions(const struct conv_integer *s, int64_t first, int n, int64_t k, int64_t *at)
 {
     const ox_window *g = &s->window;
@@ -191,7 +202,8 @@ static bool positions(const struct conv_integer *s, int64_t first, int n, int64_
 }
 
 /* to[pair][nr][2] for n pixels from `first` on; x is the group's first channel. */
-static void gather(const struct conv_integer *s, const int16_t *x, int64_t first, int n, int16_t *to)
+static void gather(const struct conv_integer *s, const int16_t *x, int64_t first, int n,
+                   int16_t *to)
 {
     int64_t at[OX_IGEMM_NR], nr = s->uk->nr;
     for (int64_t k = 0; k < s->k_size; k++) {
@@ -275,10 +287,12 @@ static ox_code read_scales(ox_run *r, struct job *j)
 {
     const struct conv_integer *s = r->state;
     int64_t n_x, n_w, n_y;
-    const double *x = ox_in_f64s(r, 1, &n_x), *w = ox_in_f64s(r, 4, &n_w), *y = ox_in_f64s(r, 6, &n_y);
+    const double *x = ox_in_f64s(r, 1, &n_x), *w = ox_in_f64s(r, 4, &n_w),
+                 *y = ox_in_f64s(r, 6, &n_y);
     double *scale = ox_scratch_array(r, (size_t)s->m, sizeof(*scale));
     if (n_x != 1 || (n_w != 1 && n_w != s->m) || n_y != 1)
-        return OX_FAIL(r->err, OX_E_SHAPE, "x_scale has %lld elements, w_scale %lld, y_scale %lld for %lld filters",
+        return OX_FAIL(r->err, OX_E_SHAPE,
+                       "x_scale has %lld elements, w_scale %lld, y_scale %lld for %lld filters",
                        (long long)n_x, (long long)n_w, (long long)n_y, (long long)s->m);
     if (!x || !w || !y || !scale)
         return OX_NO_MEMORY(r);
@@ -305,7 +319,8 @@ static ox_code run_qlinear(ox_run *r)
     if (r->n_in > 8 && r->in[8]) {
         j.bias = ox_in_i64s(r, 8, &n);
         if (n != s->m)
-            return OX_FAIL(r->err, OX_E_SHAPE, "B has %lld elements, w %lld filters", (long long)n, (long long)s->m);
+            return OX_FAIL(r->err, OX_E_SHAPE, "B has %lld elements, w %lld filters", (long long)n,
+                           (long long)s->m);
         if (!j.bias)
             return OX_NO_MEMORY(r);
     }
@@ -318,10 +333,12 @@ static int64_t flops(const ox_run *r)
     return 2 * ox_count(r->out[0]) * s->c_group * s->k_size;
 }
 
-OX_OP(ConvInteger, 10) .infer = infer, .prepare = prepare, .run = { [OX_I8] = run_integer, [OX_U8] = run_integer },
-    .error = { ERR_EXACT, 0 }, .state_size = sizeof(struct conv_integer), .flags = OX_SYMBOLIC | OX_NO_WIDEN,
-    .flops = flops OX_END;
+OX_OP(ConvInteger, 10).infer = infer, .prepare = prepare,
+                   .run = { [OX_I8] = run_integer, [OX_U8] = run_integer },
+                   .error = { ERR_EXACT, 0 }, .state_size = sizeof(struct conv_integer),
+                   .flags = OX_SYMBOLIC | OX_NO_WIDEN, .flops = flops OX_END;
 
-OX_OP(QLinearConv, 10) .infer = infer, .prepare = prepare, .run = { [OX_I8] = run_qlinear, [OX_U8] = run_qlinear },
-    .error = { ERR_EXACT, 0 }, .state_size = sizeof(struct conv_integer), .flags = OX_SYMBOLIC | OX_NO_WIDEN,
-    .flops = flops OX_END;
+OX_OP(QLinearConv, 10).infer = infer, .prepare = prepare,
+                   .run = { [OX_I8] = run_qlinear, [OX_U8] = run_qlinear },
+                   .error = { ERR_EXACT, 0 }, .state_size = sizeof(struct conv_integer),
+                   .flags = OX_SYMBOLIC | OX_NO_WIDEN, .flops = flops OX_END;

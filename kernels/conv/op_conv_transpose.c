@@ -1,8 +1,8 @@
-/* ConvTranspose.  X (N, C, D1 ...), W (C, M / group, k1 ...), B (M) -> Y (N, M, o1 ...): input i of a
- * dimension adds W[k] to output i * stride + k * dilation - pad.
+/* ConvTranspose.  X (N, C, D1 ...), W (C, M / group, k1 ...), B (M) -> Y (N, M, o1 ...): input i of
+ * a dimension adds W[k] to output i * stride + k * dilation - pad.
  *
- * Two paths: a plain one that sums in double, and for speed a matrix product that makes all products of
- * an input with the filters, whose parts are then added up output row by output row. */
+ * Two paths: a plain one that sums in double, and for speed a matrix product that makes all
+ * products of an input with the filters, whose parts are then added up output row by output row. */
 #ifdef T /* ---- once per dtype: see runtime/tensor/each_dtype.h ---- */
 
 /* acc += w * x over the whole channel, for one kernel position k[]. */
@@ -36,7 +36,8 @@ static void FN(plain_channel)(void *ctx, int64_t block, int worker)
     const ox_window *g = &s->window;
     int64_t n = block / s->m, m = block % s->m, group = m / s->m_group;
     const T *x = (const T *)j->r->in[0]->data + (n * s->c + group * s->c_group) * s->in_size;
-    const T *w = (const T *)j->r->in[1]->data + (group * s->c_group * s->m_group + m % s->m_group) * s->k_size;
+    const T *w = (const T *)j->r->in[1]->data +
+                 (group * s->c_group * s->m_group + m % s->m_group) * s->k_size;
     const ox_tensor *b = j->r->n_in > 2 ? j->r->in[2] : NULL;
     T *y = (T *)j->r->out[0]->data + block * s->out_size;
     A *acc = (A *)j->scratch + (int64_t)worker * s->out_size;
@@ -67,7 +68,8 @@ static ox_code FN(plain)(ox_run *r)
 }
 
 /* Adds what one row of input positions gives to an output row, which is held phase by phase: output
- * o = j * stride + p is phase[p * n_phase + j].  col has one input channel's size for each kernel position. */
+ * o = j * stride + p is phase[p * n_phase + j].  col has one input channel's size for each kernel
+ * position. */
 static void FN(add_row)(const struct transpose *s, const T *col, T *phase)
 {
     const ox_window *g = &s->window;
@@ -111,7 +113,8 @@ static void FN(fold_rows)(void *ctx, int64_t block, int worker)
     const struct transpose *s = j->r->state;
     const ox_window *g = &s->window;
     int last = g->n - 1;
-    int64_t width = g->out[last], per_channel = s->out_size / width, at[OX_MAX_RANK], k[OX_MAX_RANK];
+    int64_t width = g->out[last], per_channel = s->out_size / width, at[OX_MAX_RANK],
+            k[OX_MAX_RANK];
     T *phase = (T *)j->scratch + (int64_t)worker * s->n_phase * g->stride[last];
     for (int64_t i = block * j->rows; i < OX_MIN((block + 1) * j->rows, j->n_rows); i++) {
         int64_t m = i / per_channel, rest = i % per_channel;
@@ -126,7 +129,9 @@ static void FN(fold_rows)(void *ctx, int64_t block, int worker)
         for (int64_t p = 0; p < s->k_size; p += g->kernel[last]) {
             int64_t row = row_under(g, at, k);
             if (row >= 0)
-                FN(add_row)(s, (const T *)j->col + (m * s->k_size + p) * s->in_size + row * g->in[last], phase);
+                FN(add_row)
+                (s, (const T *)j->col + (m * s->k_size + p) * s->in_size + row * g->in[last],
+                 phase);
             for (int d = last - 1; d >= 0 && ++k[d] == g->kernel[d]; d--)
                 k[d] = 0;
         }
@@ -140,10 +145,14 @@ static void FN(product)(struct job *j, int64_t n, int64_t m, int64_t n_m)
     const struct transpose *s = j->r->state;
     int64_t group = m / s->m_group;
     const ox_tensor *b = j->r->n_in > 2 ? j->r->in[2] : NULL;
-    ox_gemm_plan plan = { .m = (size_t)(n_m * s->k_size), .n = (size_t)s->in_size, .k = (size_t)s->c_group,
-                          .f64 = sizeof(T) == sizeof(double), .trans_a = true };
+    ox_gemm_plan plan = { .m = (size_t)(n_m * s->k_size),
+                          .n = (size_t)s->in_size,
+                          .k = (size_t)s->c_group,
+                          .f64 = sizeof(T) == sizeof(double),
+                          .trans_a = true };
     ox_gemm_args args = {
-        .a = (const T *)j->r->in[1]->data + (group * s->c_group * s->m_group + m % s->m_group) * s->k_size,
+        .a = (const T *)j->r->in[1]->data +
+             (group * s->c_group * s->m_group + m % s->m_group) * s->k_size,
         .b = (const T *)j->r->in[0]->data + (n * s->c + group * s->c_group) * s->in_size,
         .c = j->col,
         .lda = (size_t)(s->m_group * s->k_size),
@@ -183,20 +192,20 @@ static ox_code FN(run)(ox_run *r)
 enum { MAX_TERMS = 32, COL_BYTES = 4 << 20 };
 
 struct transpose {
-    ox_window window;                        /* in and out as of ConvTranspose */
-    int64_t   c, m, c_group, m_group;
-    int64_t   in_size, out_size, k_size;     /* elements of one channel, of one filter plane */
-    int64_t   n_phase;                       /* outputs of a row that share o % stride */
-    int64_t   m_block;                       /* channels made by one matrix product */
-    bool      by_product;
+    ox_window window; /* in and out as of ConvTranspose */
+    int64_t c, m, c_group, m_group;
+    int64_t in_size, out_size, k_size; /* elements of one channel, of one filter plane */
+    int64_t n_phase;                   /* outputs of a row that share o % stride */
+    int64_t m_block;                   /* channels made by one matrix product */
+    bool by_product;
 };
 struct job {
-    ox_run     *r;
-    void       *scratch, *gemm;
-    void       *col;   /* (channel, kernel position, input position) */
+    ox_run *r;
+    void *scratch, *gemm;
+    void *col; /* (channel, kernel position, input position) */
     const void *bias;
-    void       *y;
-    int64_t     rows, n_rows;
+    void *y;
+    int64_t rows, n_rows;
 };
 
 /* Number of the input row that kernel position k[] puts on output row at[]; -1: none. */
@@ -217,16 +226,19 @@ static ox_code check(ox_run *r, const ox_tensor *x, const ox_tensor *w, int64_t 
 {
     const ox_tensor *b = r->n_in > 2 ? r->in[2] : NULL;
     if (x->rank < 3 || w->rank != x->rank)
-        return OX_FAIL(r->err, OX_E_SHAPE, "X has rank %d and W has rank %d, expected the same, at least 3",
-                       x->rank, w->rank);
+        return OX_FAIL(r->err, OX_E_SHAPE,
+                       "X has rank %d and W has rank %d, expected the same, at least 3", x->rank,
+                       w->rank);
     if (group < 1 || (w->dim[0] >= 0 && w->dim[0] % group))
-        return OX_FAIL(r->err, OX_E_SHAPE, "group %lld does not divide the %lld channels of W", (long long)group,
-                       (long long)w->dim[0]);
+        return OX_FAIL(r->err, OX_E_SHAPE, "group %lld does not divide the %lld channels of W",
+                       (long long)group, (long long)w->dim[0]);
     if (x->dim[1] >= 0 && w->dim[0] >= 0 && x->dim[1] != w->dim[0])
-        return OX_FAIL(r->err, OX_E_SHAPE, "X has %lld channels, W is for %lld", (long long)x->dim[1],
-                       (long long)w->dim[0]);
-    if (b && (b->rank != 1 || (b->dim[0] >= 0 && w->dim[1] >= 0 && (b->dim[0] % group || b->dim[0] / group != w->dim[1]))))
-        return OX_FAIL(r->err, OX_E_SHAPE, "B has %lld elements, W makes %lld channels in %lld groups",
+        return OX_FAIL(r->err, OX_E_SHAPE, "X has %lld channels, W is for %lld",
+                       (long long)x->dim[1], (long long)w->dim[0]);
+    if (b && (b->rank != 1 || (b->dim[0] >= 0 && w->dim[1] >= 0 &&
+                               (b->dim[0] % group || b->dim[0] / group != w->dim[1]))))
+        return OX_FAIL(r->err, OX_E_SHAPE,
+                       "B has %lld elements, W makes %lld channels in %lld groups",
                        (long long)ox_count(b), (long long)w->dim[1], (long long)group);
     return OX_OK;
 }
@@ -243,7 +255,8 @@ static ox_code read_sizes(ox_run *r, const char *name, int n, const int64_t **ou
     if (given == n + 2 && strcmp(name, "output_shape") == 0)
         v += 2;
     else if (given != n)
-        return OX_FAIL(r->err, OX_E_SHAPE, "%s has %d entries for %d spatial dimensions", name, given, n);
+        return OX_FAIL(r->err, OX_E_SHAPE, "%s has %d entries for %d spatial dimensions", name,
+                       given, n);
     for (int i = 0; i < n; i++)
         if (v[i] < 0 || v[i] > 1 << 30)
             return OX_FAIL(r->err, OX_E_VALUE, "%s[%d] is %lld", name, i, (long long)v[i]);
@@ -265,14 +278,16 @@ static ox_code read_window(ox_run *r, ox_window *g)
         OX_TRY(ox_attr_enum(r, "auto_pad", modes, &mode));
     bool same = mode == 1 || mode == 2;
     for (int d = 0; d < g->n; d++) {
-        int64_t fixed = (g->kernel[d] - 1) * g->dilation[d] + 1 + (extra ? extra[d] : 0) - g->stride[d];
+        int64_t fixed =
+            (g->kernel[d] - 1) * g->dilation[d] + 1 + (extra ? extra[d] : 0) - g->stride[d];
         int64_t spread = ox_dim_mul(r, g->in[d], g->stride[d]);
         if (!shape && !same) {
             fixed -= g->begin[d] + g->end[d];
             if (spread >= 0 && spread + fixed < 0)
-                return OX_FAIL(r->err, OX_E_SHAPE, "pads %lld and %lld leave nothing of dimension %d",
+                return OX_FAIL(r->err, OX_E_SHAPE,
+                               "pads %lld and %lld leave nothing of dimension %d",
                                (long long)g->begin[d], (long long)g->end[d], d);
-            g->out[d] = spread >= 0   ? spread + fixed
+            g->out[d] = spread >= 0  ? spread + fixed
                         : fixed >= 0 ? ox_dim_add(r, spread, fixed)
                                      : OX_DIM_UNKNOWN;
             continue;
@@ -331,13 +346,19 @@ static ox_code product_memory(ox_run *r, struct job *j, size_t size)
     int threads = ox_pool_threads(r->pool);
     int64_t n_m = OX_MIN(s->m_block, s->m_group);
     size_t rows, bytes, phases, tail = 0;
-    ox_gemm_plan plan = { .m = (size_t)(n_m * s->k_size), .n = (size_t)s->in_size, .k = (size_t)s->c_group,
-                          .f64 = size == sizeof(double), .trans_a = true };
+    ox_gemm_plan plan = { .m = (size_t)(n_m * s->k_size),
+                          .n = (size_t)s->in_size,
+                          .k = (size_t)s->c_group,
+                          .f64 = size == sizeof(double),
+                          .trans_a = true };
     ox_gemm_choose(&plan, ox_cpu());
     bytes = ox_gemm_scratch_bytes(&plan, threads);
     if (s->m_group % n_m) {
-        plan = (ox_gemm_plan){ .m = (size_t)(s->m_group % n_m * s->k_size), .n = plan.n, .k = plan.k,
-                               .f64 = plan.f64, .trans_a = true };
+        plan = (ox_gemm_plan){ .m = (size_t)(s->m_group % n_m * s->k_size),
+                               .n = plan.n,
+                               .k = plan.k,
+                               .f64 = plan.f64,
+                               .trans_a = true };
         ox_gemm_choose(&plan, ox_cpu());
         tail = ox_gemm_scratch_bytes(&plan, threads);
     }
@@ -366,7 +387,8 @@ static void oracle_channel(void *ctx, int64_t block, int worker)
     (void)worker;
     for (int64_t i = 0; i < s->out_size; i++) {
         double sum = o->r->n_in > 2 && o->in[2] ? o->in[2][m] : 0, mag = fabs(sum);
-        for (int64_t p = 0; p < s->in_size; p++) { /* does input p meet output i at a kernel position? */
+        for (int64_t p = 0; p < s->in_size;
+             p++) { /* does input p meet output i at a kernel position? */
             int64_t rest = p, k = 0, step = 1;
             bool meet = true;
             for (int d = g->n - 1; d >= 0 && meet; d--) {
@@ -398,9 +420,11 @@ static ox_code oracle(ox_oracle *o)
 }
 
 #define TYPES MASK_FLOAT
-#define TMPL  "kernels/conv/op_conv_transpose.c"
+#define TMPL "kernels/conv/op_conv_transpose.c"
 #include "runtime/tensor/each_dtype.h"
 
-OX_OP(ConvTranspose, 1) .infer = infer, .prepare = prepare, .run = { KERNELS(run, FLOAT) }, .oracle = oracle,
-    .error = { ERR_SUM, 8 }, .state_size = sizeof(struct transpose), .flags = OX_SYMBOLIC, .flops = flops OX_END;
+OX_OP(ConvTranspose, 1).infer = infer, .prepare = prepare, .run = { KERNELS(run, FLOAT) },
+                     .oracle = oracle, .error = { ERR_SUM, 8 },
+                     .state_size = sizeof(struct transpose), .flags = OX_SYMBOLIC,
+                     .flops = flops OX_END;
 #endif

@@ -4,6 +4,8 @@
 #include "kernels/conv/conv.h"
 #include "kernels/conv/winograd.h"
 
+#include <string.h>
+
 /* Element (i, c) of the tile row, c counted from its first column. */
 static float element(const ox_wino_in *t, size_t i, size_t c)
 {
@@ -71,23 +73,37 @@ void uk_wino2_out_f32_scalar(const ox_wino_out *t) { wino_out(t, 2, ox_wino2_at[
 void uk_patch_f32_scalar(const ox_patch *t)
 {
     float *dst = t->dst;
-    for (size_t p = t->k0; p < t->k0 + t->k; p++, dst += t->nr) {
+    for (size_t p = t->k0; p < t->k0 + t->k; p++, dst += t->ld) {
         const float *x = (const float *)t->x + p / t->n_taps * t->plane;
-        const int32_t *idx = t->idx + p % t->n_taps * t->nr;
-        for (size_t j = 0; j < t->nr; j++)
-            dst[j] = idx[j] < 0 ? 0 : x[idx[j]];
+        size_t tap = p % t->n_taps;
+        memset(dst, 0, t->ld * sizeof *dst);
+        for (int32_t s = t->first[tap]; s < t->first[tap + 1]; s++)
+            for (size_t i = 0; i < (size_t)t->seg[s].n; i++)
+                dst[(size_t)t->seg[s].to + i] = x[(size_t)t->seg[s].from + i * t->step];
     }
 }
 
 void uk_patch_f64_scalar(const ox_patch *t)
 {
     double *dst = t->dst;
-    for (size_t p = t->k0; p < t->k0 + t->k; p++, dst += t->nr) {
+    for (size_t p = t->k0; p < t->k0 + t->k; p++, dst += t->ld) {
         const double *x = (const double *)t->x + p / t->n_taps * t->plane;
-        const int32_t *idx = t->idx + p % t->n_taps * t->nr;
-        for (size_t j = 0; j < t->nr; j++)
-            dst[j] = idx[j] < 0 ? 0 : x[idx[j]];
+        size_t tap = p % t->n_taps;
+        memset(dst, 0, t->ld * sizeof *dst);
+        for (int32_t s = t->first[tap]; s < t->first[tap + 1]; s++)
+            for (size_t i = 0; i < (size_t)t->seg[s].n; i++)
+                dst[(size_t)t->seg[s].to + i] = x[(size_t)t->seg[s].from + i * t->step];
     }
+}
+
+void uk_turn_f32_scalar(const ox_turn *t)
+{
+    for (size_t o = 0; o < t->m; o++)
+        for (size_t j = 0; j < t->n; j++) {
+            float v = t->bias ? t->bias[o] + t->c[j * t->ldc + o] : t->c[j * t->ldc + o];
+            v += t->d ? t->d[o * t->ldy + j] : 0;
+            t->y[o * t->ldy + j] = act(&t->act, v);
+        }
 }
 
 void uk_depthwise_f32_scalar(const ox_depthwise *t)
@@ -99,6 +115,22 @@ void uk_depthwise_f32_scalar(const ox_depthwise *t)
                 sum += t->w[i] * t->x[r * t->step + (size_t)t->off[i] + j];
             sum += t->d ? t->bias + t->d[r * t->ldy + j] : t->bias;
             t->y[r * t->ldy + j] = act(&t->act, sum);
+        }
+}
+
+void uk_plane_f32_scalar(const ox_plane *t)
+{
+    for (size_t r = t->y0; r < t->y1; r++)
+        for (size_t j = 0; j < t->n_cols; j++) {
+            float sum = 0;
+            for (size_t i = 0; i < t->kh * t->kw; i++) { /* wraps below 0 */
+                size_t y = r * t->step + i / t->kw - t->top;
+                size_t x = j * t->step + i % t->kw * t->dil - t->left;
+                if (y < t->height && x < t->width)
+                    sum += t->w[i] * t->x[y * t->width + x];
+            }
+            sum += t->d ? t->bias + t->d[r * t->n_cols + j] : t->bias;
+            t->y[r * t->n_cols + j] = act(&t->act, sum);
         }
 }
 #else

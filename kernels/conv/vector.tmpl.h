@@ -64,7 +64,7 @@ OX_INLINE void wino_in(const ox_wino_in *args, const int step)
             const float *p = t->line + (size_t)i * ld + g * VF_N * (size_t)step;
             float *v = t->v + (size_t)(i * r) * t->stride + g * VF_N;
             vf d[6], s[6];
-            step == 4 ? vf_load4(p, d) : vf_load2(p, d);
+            step == 4 ? vf_load4(p, d) : vf_split2(vf_load(p), vf_load(p + VF_N), d);
             d[step] = vf_next(d[0], vf_load(p + step * VF_N));
             d[step + 1] = vf_next(d[1], vf_load(p + step * VF_N + 1));
             step == 4 ? bt4(d, s) : bt2(d, s);
@@ -199,32 +199,199 @@ void NAME(depthwise_f32)(const ox_depthwise *args)
     }
 }
 
-#ifdef GATHERS
+/* ---- depthwise on a whole channel.  A tap of a vector of outputs meets a vector of inputs; one such
+ * load serves all of the kernel's rows at once, in `rows` output rows.  Columns outside the channel are
+ * masked, rows outside skipped. ---- */
+
+/* vectors of inputs from column `first` on of the row at x, for step 2 also the columns between */
+OX_INLINE void plane_load(const ox_plane *t, const float *row, ptrdiff_t first, const vm *mask, const int nv,
+                          const int step, const bool edge, vf even[2], vf odd[2])
+{
+    const float *x = row + first;
+    (void)t;
+    OX_UNROLL for (int v = 0; v < nv; v++, x += step * VF_N) {
+        if (step == 1) {
+            even[v] = edge ? vf_load_m(x, mask[v]) : vf_load(x);
+        } else {
+            vf out[2], a = edge ? vf_load_m(x, mask[2 * v]) : vf_load(x);
+            vf b = edge ? vf_load_m(x + VF_N, mask[2 * v + 1]) : vf_load(x + VF_N);
+            vf_split2(a, b, out);
+            even[v] = out[0], odd[v] = out[1];
+        }
+    }
+}
+
+enum { PLANE_ROWS = VF_N == 8 ? 2 : 4 }; /* AVX2 has 16 registers, the others 32 */
+
+OX_INLINE void plane_block(const ox_plane *t, size_t r0, size_t col, const int rows, const int nv, const int kh,
+                           const int step, const bool edge)
+{
+    const ptrdiff_t top = (ptrdiff_t)(r0 * (size_t)step) - (ptrdiff_t)t->top;
+    const ptrdiff_t left = (ptrdiff_t)(col * (size_t)step) - (ptrdiff_t)t->left;
+    vf acc[PLANE_ROWS][2];
+    OX_UNROLL for (int r = 0; r < rows; r++)
+        OX_UNROLL for (int v = 0; v < nv; v++)
+            acc[r][v] = vf_zero();
+    for (size_t kx = 0; kx < t->kw; kx += (size_t)step) {
+        const ptrdiff_t first = left + (ptrdiff_t)(kx * t->dil);
+        const bool both = step == 2 && kx + 1 < t->kw;
+        vf w[7], w1[7];
+        vm mask[4];
+        OX_UNROLL for (int ky = 0; ky < kh; ky++) {
+            const float *at = t->w + (size_t)ky * t->kw + kx;
+            w[ky] = vf_set1(at[0]);
+            w1[ky] = both ? vf_set1(at[1]) : vf_zero();
+        }
+        if (edge)
+            OX_UNROLL for (int v = 0; v < nv * step; v++)
+                mask[v] = vf_inside(first + v * VF_N, t->width);
+        OX_UNROLL for (int i = 0; i < (rows - 1) * step + kh; i++) {
+            vf even[2], odd[2];
+            if (top + i < 0 || top + i >= (ptrdiff_t)t->height)
+                continue;
+            plane_load(t, t->x + (size_t)(top + i) * t->width, first, mask, nv, step, edge, even, odd);
+            OX_UNROLL for (int r = 0; r < rows; r++) {
+                const int ky = i - r * step;
+                if (ky >= 0 && ky < kh)
+                    OX_UNROLL for (int v = 0; v < nv; v++)
+                        acc[r][v] = vf_fma(w[ky], even[v], acc[r][v]);
+            }
+            if (both)
+                OX_UNROLL for (int r = 0; r < rows; r++) {
+                    const int ky = i - r * step;
+                    if (ky >= 0 && ky < kh)
+                        OX_UNROLL for (int v = 0; v < nv; v++)
+                            acc[r][v] = vf_fma(w1[ky], odd[v], acc[r][v]);
+                }
+        }
+    }
+    OX_UNROLL for (int r = 0; r < rows; r++)
+        OX_UNROLL for (int v = 0; v < nv; v++) {
+            size_t j = col + (size_t)v * VF_N, at = (r0 + (size_t)r) * t->n_cols + j;
+            size_t n = t->n_cols - j < VF_N ? t->n_cols - j : VF_N;
+            vf s = vf_add(acc[r][v], vf_set1(t->bias));
+            s = t->d ? vf_add(s, vf_load_n(t->d + at, n)) : s;
+            s = activate(&t->act, s);
+            if (n == VF_N)
+                vf_store(t->y + at, s);
+            else
+                vf_store_n(t->y + at, s, n);
+        }
+}
+
+OX_INLINE void plane_rows(const ox_plane *t, size_t r0, const int rows, const int kh, const int step)
+{
+    for (size_t col = 0; col < t->n_cols;) {
+        const bool two = t->n_cols - col > VF_N;
+        const size_t last = (col + (two ? 2 : 1) * VF_N) * (size_t)step + (t->kw - 1) * t->dil;
+        const bool edge = col * (size_t)step < t->left || last >= t->width + t->left;
+        if (two && edge)
+            plane_block(t, r0, col, rows, 2, kh, step, true);
+        else if (two)
+            plane_block(t, r0, col, rows, 2, kh, step, false);
+        else if (edge)
+            plane_block(t, r0, col, rows, 1, kh, step, true);
+        else
+            plane_block(t, r0, col, rows, 1, kh, step, false);
+        col += (two ? 2 : 1) * VF_N;
+    }
+}
+
+#define PLANE(kh, step)                                                                            \
+    static void plane_##kh##_##step(const ox_plane *t)                                             \
+    {                                                                                              \
+        size_t r = t->y0;                                                                          \
+        for (; kh > 1 && PLANE_ROWS > 2 && t->y1 - r >= 4; r += 4)                                 \
+            plane_rows(t, r, PLANE_ROWS > 2 ? 4 : 1, kh, step);                                    \
+        for (; kh > 1 && t->y1 - r >= 2; r += 2)                                                   \
+            plane_rows(t, r, 2, kh, step);                                                         \
+        for (; r < t->y1; r++)                                                                     \
+            plane_rows(t, r, 1, kh, step);                                                         \
+    }
+PLANE(1, 1)
+PLANE(3, 1)
+PLANE(5, 1)
+PLANE(7, 1)
+PLANE(1, 2)
+PLANE(3, 2)
+PLANE(5, 2)
+PLANE(7, 2)
+#undef PLANE
+
+void NAME(plane_f32)(const ox_plane *args)
+{
+    static ox_plane_fn *const by_size[2][4] = {
+        { plane_1_1, plane_3_1, plane_5_1, plane_7_1 }, { plane_1_2, plane_3_2, plane_5_2, plane_7_2 }
+    };
+    const ox_plane local = *args;
+    by_size[local.step - 1][local.kh / 2](&local);
+}
+
 /* ---- patches ---- */
 
-void NAME(patch_f32)(const ox_patch *t)
+OX_INLINE void patch_row_f32(const ox_patch *t, const float *x, size_t tap, float *dst)
 {
+    size_t j = 0;
+    for (; j + VF_N <= t->ld; j += VF_N)
+        vf_store(dst + j, vf_zero());
+    vf_store_n(dst + j, vf_zero(), t->ld - j);
+    for (int32_t s = t->first[tap]; s < t->first[tap + 1]; s++) {
+        const float *from = x + t->seg[s].from;
+        float *to = dst + t->seg[s].to;
+        size_t n = (size_t)t->seg[s].n, i = 0;
+        if (t->step == 1) {
+            for (; i + VF_N <= n; i += VF_N)
+                vf_store(to + i, vf_load(from + i));
+            vf_store_n(to + i, vf_load_n(from + i, n - i), n - i);
+        } else if (t->step == 2) {
+            for (; i < n; i += VF_N) { /* 2 (n - i) - 1 elements are there */
+                size_t m = n - i < VF_N ? n - i : VF_N, left = 2 * m - 1;
+                vf out[2], a = vf_load_n(from + 2 * i, left < VF_N ? left : VF_N);
+                vf b = vf_load_n(from + 2 * i + VF_N, left < VF_N ? 0 : left - VF_N);
+                vf_split2(a, b, out);
+                vf_store_n(to + i, out[0], m);
+            }
+        } else {
+            for (; i < n; i++)
+                to[i] = from[i * t->step];
+        }
+    }
+}
+
+void NAME(patch_f32)(const ox_patch *args)
+{
+    const ox_patch local = *args, *t = &local;
     float *dst = t->dst;
     size_t c = t->k0 / t->n_taps, tap = t->k0 % t->n_taps;
-    for (size_t p = 0; p < t->k; p++, dst += t->nr) {
-        const float *x = (const float *)t->x + c * t->plane;
-        for (size_t j = 0; j < t->nr; j += VF_N)
-            vf_store(dst + j, vf_gather(x, t->idx + tap * t->nr + j));
+    for (size_t p = 0; p < t->k; p++, dst += t->ld) {
+        patch_row_f32(t, (const float *)t->x + c * t->plane, tap, dst);
         if (++tap == t->n_taps)
             tap = 0, c++;
     }
 }
 
-void NAME(patch_f64)(const ox_patch *t)
+/* ---- turning: channels in the lanes on the way in, pixels on the way out ---- */
+
+void NAME(turn_f32)(const ox_turn *args)
 {
-    double *dst = t->dst;
-    size_t c = t->k0 / t->n_taps, tap = t->k0 % t->n_taps;
-    for (size_t p = 0; p < t->k; p++, dst += t->nr) {
-        const double *x = (const double *)t->x + c * t->plane;
-        for (size_t j = 0; j < t->nr; j += VD_N)
-            vd_store(dst + j, vd_gather(x, t->idx + tap * t->nr + j));
-        if (++tap == t->n_taps)
-            tap = 0, c++;
+    const ox_turn local = *args, *t = &local;
+    for (size_t o = 0; o < t->m; o += VF_N) {
+        size_t n_o = t->m - o < VF_N ? t->m - o : VF_N;
+        vf bias = t->bias ? vf_load_n(t->bias + o, n_o) : vf_zero();
+        for (size_t j = 0; j < t->n; j += VF_N) {
+            size_t n_j = t->n - j < VF_N ? t->n - j : VF_N;
+            vf r[VF_N];
+            OX_UNROLL for (int l = 0; l < VF_N; l++)
+                r[l] = (size_t)l < n_j ? vf_add(bias, vf_load_n(t->c + (j + (size_t)l) * t->ldc + o, n_o))
+                                       : vf_zero();
+            vf_transpose(r);
+            OX_UNROLL for (int l = 0; l < VF_N; l++) {
+                size_t at = (o + (size_t)l) * t->ldy + j;
+                if ((size_t)l >= n_o)
+                    break;
+                vf v = t->d ? vf_add(r[l], vf_load_n(t->d + at, n_j)) : r[l];
+                vf_store_n(t->y + at, activate(&t->act, v), n_j);
+            }
+        }
     }
 }
-#endif

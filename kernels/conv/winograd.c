@@ -189,24 +189,21 @@ static void product_stage(const job *w, size_t pos, size_t n)
 {
     const ox_conv_plan *p = w->p;
     const ox_gemm_plan *q = &p->gemm;
-    size_t nr = (size_t)p->tile->nr, m = q->m, k = q->k, most = run_of(p);
+    size_t nr = (size_t)p->tile->nr, m = q->m, k = q->k;
     const float *u = (const float *)w->args->w + (w->g * positions(p) + pos) * m * k;
     const float *v = w->v + pos * w->pos_v;
-    ox_tile t = { OX_TILE_INIT, .rs_a = 1, .ldb = w->ld, .ldc = w->ld, .ldd = w->ld };
+    ox_tile t = { OX_TILE_INIT, .rs_a = 1, .ldb = w->ld, .ldc = w->ld, .k = k, .run = run_of(p) };
 
     for (size_t j = 0; j < n; j += nr) {
         t.n = OX_MIN(nr, n - j);
+        t.b = v + j;
         for (size_t i = 0; i < m; i += q->mr) {
             t.m = t.cs_a = OX_MIN(q->mr, m - i);
             t.c = w->m + pos * w->pos_m + i * w->ld + j;
-            t.d = NULL;
-            for (size_t k0 = 0; k0 < k; k0 += most) {
-                t.k = OX_MIN(most, k - k0);
-                t.a = u + i * k + k0 * t.m;
-                t.b = v + k0 * w->ld + j;
-                p->tile->fn(&t);
-                t.d = t.c;
-            }
+            t.a = u + i * k;
+            t.ahead = u + (i + t.m) * k;
+            t.ahead_step = t.m * sizeof(float);
+            p->tile->fn(&t);
         }
     }
 }

@@ -25,4 +25,18 @@ ox_code ox_dense_run(ox_run *r, const ox_dense *d, ox_gemm_args *args, const voi
  * then activates. */
 void ox_dense_oracle(ox_oracle *o, const ox_dense *d, int64_t at, int64_t n, int bias, int add);
 
+/* ---- products in double, for oracles ----
+ * c = op(a) op(b), and mag, for every element an upper bound of sum |a||b|.  Small products are the
+ * definition.  Large ones come from the driver, and every row is proved: with random signs r, the sum of
+ * c[j] r[j] must be a (b r); a row that fails is computed by the definition. */
+typedef struct ox_exact {
+    int64_t       m, n, k;
+    bool          trans_a, trans_b;
+    const double *a, *b; /* m x k and k x n, or transposed */
+    double       *c, *mag;
+    int64_t        batch;       /* of products; c and mag follow each other */
+    const int64_t *at_a, *at_b; /* where each finds its operands; NULL: batch is 1 */
+} ox_exact;
+ox_code ox_exact_product(ox_run *r, const ox_exact *e) OX_MUST_CHECK;
+
 #endif

@@ -248,6 +248,22 @@ static void set_b(ox_tile *t, const job *w, size_t k0, size_t j, char *panel)
     }
 }
 
+/* What the tile fetches meanwhile: the next panel of packed B, which the first tile of a panel
+ * would otherwise wait for, or the next panel of packed A.  Hardware stops at each page. */
+static void set_ahead(ox_tile *t, const job *w, bool first)
+{
+    const ox_gemm_plan *p = w->p;
+    size_t elem = elem_size(p), nr = (size_t)p->tile->nr;
+    t->ahead = NULL;
+    if (p->packed_b && first) {
+        t->ahead = (const char *)t->b + t->k * nr * elem;
+        t->ahead_step = nr * elem;
+    } else if (p->packed_a) {
+        t->ahead = (const char *)t->a + t->k * t->m * elem;
+        t->ahead_step = t->m * elem;
+    }
+}
+
 static void run_tiles(const job *w, size_t i0, size_t i1, size_t j0, size_t j1, char *panel)
 {
     const ox_gemm_plan *p = w->p;
@@ -271,6 +287,7 @@ static void run_tiles(const job *w, size_t i0, size_t i1, size_t j0, size_t j1, 
                     t.cs_a = p->trans_a ? lda : 1;
                 }
                 set_epilogue(&t, w, kb, i, j);
+                set_ahead(&t, w, i == i0);
                 p->tile->fn(&t);
             }
         }

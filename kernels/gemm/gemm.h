@@ -33,6 +33,10 @@ typedef struct ox_tile {
     size_t         ldd;
     const void    *bias_row;   /* m values, one a row, or NULL */
     const void    *bias_col;   /* n values, one a column, or NULL */
+    const void    *ahead;      /* while at term p of k, fetch the cache line at ahead + p * ahead_step */
+    size_t         ahead_step; /* bytes: what a later tile will read; NULL: nothing */
+    size_t         run;        /* 0, or how many of the k terms to sum before adding them to c: */
+                               /* shorter sums err less; alpha and beta are then 1 */
     double         alpha, beta;
     double         slope;      /* act: negative v becomes v * slope (1: nothing), ... */
     double         lo, hi;     /* ... then min(hi, max(lo, v)); NaN stays NaN; -inf, inf: nothing */

@@ -141,17 +141,15 @@ static int64_t flops(const ox_run *r)
 static ox_code oracle(ox_oracle *o)
 {
     const struct gemm *s = o->r->state;
-    for (int64_t i = 0; i < s->m; i++)
-        for (int64_t j = 0; j < s->n; j++) {
-            double sum = 0, mag = 0, c = s->has_c ? s->beta * o->in[2][i * s->step_i + j * s->step_j] : 0;
-            for (int64_t p = 0; p < s->k; p++) {
-                double v = o->in[0][s->trans_a ? p * s->m + i : i * s->k + p] *
-                           o->in[1][s->trans_b ? j * s->k + p : p * s->n + j];
-                sum += v;
-                mag += fabs(v);
-            }
-            o->out[0][i * s->n + j] = ox_activate(&s->dense.act, s->alpha * sum + c);
-            o->mag[0][i * s->n + j] = fabs(s->alpha) * mag + fabs(c);
+    double *y = o->out[0], *mag = o->mag[0];
+    OX_TRY(ox_exact_product(o->r, &(ox_exact){ .m = s->m, .n = s->n, .k = s->k, .trans_a = s->trans_a,
+                                               .trans_b = s->trans_b, .a = o->in[0], .b = o->in[1],
+                                               .c = y, .mag = mag, .batch = 1 }));
+    for (int64_t i = 0, at = 0; i < s->m; i++)
+        for (int64_t j = 0; j < s->n; j++, at++) {
+            double c = s->has_c ? s->beta * o->in[2][i * s->step_i + j * s->step_j] : 0;
+            y[at] = ox_activate(&s->dense.act, s->alpha * y[at] + c);
+            mag[at] = fabs(s->alpha) * mag[at] + fabs(c);
         }
     return OX_OK;
 }

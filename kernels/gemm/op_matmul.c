@@ -160,30 +160,14 @@ static int64_t flops(const ox_run *r)
     return 2 * s->batch * s->m * s->n * s->k;
 }
 
-/* The definition: mag = |A||B|. */
-static void oracle_row(void *ctx, int64_t block, int worker)
-{
-    ox_oracle *o = ctx;
-    const struct matmul *s = o->r->state;
-    const double *a = o->in[0] + s->at_a[block / s->m] + block % s->m * s->k;
-    const double *b = o->in[1] + s->at_b[block / s->m];
-    double *y = o->out[0] + block * s->n, *mag = o->mag[0] + block * s->n;
-    (void)worker;
-    memset(y, 0, (size_t)s->n * sizeof(*y));
-    memset(mag, 0, (size_t)s->n * sizeof(*mag));
-    for (int64_t p = 0; p < s->k; p++)
-        for (int64_t j = 0; j < s->n; j++) {
-            double v = a[p] * b[p * s->n + j];
-            y[j] += v;
-            mag[j] += fabs(v);
-        }
-    ox_dense_oracle(o, &s->dense, block * s->n, s->n, 2, 3);
-}
-
 static ox_code oracle(ox_oracle *o)
 {
     const struct matmul *s = o->r->state;
-    ox_parallel(o->r, s->batch * s->m, oracle_row, o);
+    OX_TRY(ox_exact_product(o->r, &(ox_exact){ .m = s->m, .n = s->n, .k = s->k, .a = o->in[0], .b = o->in[1],
+                                               .c = o->out[0], .mag = o->mag[0], .batch = s->batch,
+                                               .at_a = s->at_a, .at_b = s->at_b }));
+    for (int64_t i = 0; i < s->batch * s->m; i++)
+        ox_dense_oracle(o, &s->dense, i * s->n, s->n, 2, 3);
     return OX_OK;
 }
 

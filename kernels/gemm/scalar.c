@@ -16,20 +16,29 @@ static void FN(tile)(const ox_tile *t, int gather)
 {
     const T *a = t->a, *b = t->b;
     const T *bias_row = t->bias_row, *bias_col = t->bias_col, *d = t->d;
-    T acc[4][8] = { { 0 } };
-    size_t row[4];
+    T acc[4][8], all[4][8] = { { 0 } };
+    size_t row[4], p = 0;
 
     for (size_t i = 0; i < 4; i++)
         row[i] = (i < t->m ? i : t->m - 1) * t->rs_a;
-    for (size_t p = 0; p < t->k; p++) {
-        const T *bp = gather ? b + t->off[p] : b + p * t->ldb;
+    while (p < t->k) {
+        size_t end = t->run && t->run < t->k - p ? p + t->run : t->k;
         for (int i = 0; i < 4; i++)
             for (int j = 0; j < 8; j++)
-                acc[i][j] += a[row[i] + p * t->cs_a] * bp[j];
+                acc[i][j] = 0;
+        for (; p < end; p++) {
+            const T *bp = gather ? b + t->off[p] : b + p * t->ldb;
+            for (int i = 0; i < 4; i++)
+                for (int j = 0; j < 8; j++)
+                    acc[i][j] += a[row[i] + p * t->cs_a] * bp[j];
+        }
+        for (int i = 0; i < 4; i++)
+            for (int j = 0; j < 8; j++)
+                all[i][j] += acc[i][j];
     }
     for (size_t i = 0; i < t->m; i++) {
         for (size_t j = 0; j < t->n; j++) {
-            T v = (T)t->alpha * acc[i][j];
+            T v = (T)t->alpha * all[i][j];
             v += bias_row ? bias_row[i] : 0;
             v += bias_col ? bias_col[j] : 0;
             v += d ? (T)t->beta * d[i * t->ldd + j] : 0;

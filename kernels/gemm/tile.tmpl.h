@@ -9,7 +9,7 @@
  * goes through a buffer in `FN(finish)`. */
 
 /* c = act(alpha * acc + beta * d + bias), acc being m x n values in rows of NV * VN. */
-static void __attribute__((noinline)) FN(finish)(const ox_tile *t, const T *acc)
+static void __attribute__((noinline)) FN(finish)(const ox_tile *t, const T *acc, const T *d, size_t ldd)
 {
     const VT alpha = V(set1)((T)t->alpha), beta = V(set1)((T)t->beta), slope = V(set1)((T)t->slope);
     const VT lo = V(set1)((T)t->lo), hi = V(set1)((T)t->hi);
@@ -19,8 +19,7 @@ static void __attribute__((noinline)) FN(finish)(const ox_tile *t, const T *acc)
             VT add = t->bias_row ? V(set1)(((const T *)t->bias_row)[i]) : V(zero)();
             if (t->bias_col)
                 add = V(add)(add, V(load_n)((const T *)t->bias_col + j, n));
-            if (t->d)
-                add = V(fma)(beta, V(load_n)((const T *)t->d + i * t->ldd + j, n), add);
+            add = V(fma)(beta, V(load_n)(d + i * ldd + j, n), add);
             VT v = V(fma)(alpha, V(load)(acc + i * NV * VN + j), add);
             if (t->slope != 1)
                 v = V(leak)(v, slope);
@@ -29,71 +28,100 @@ static void __attribute__((noinline)) FN(finish)(const ox_tile *t, const T *acc)
     }
 }
 
-/* The usual end of a tile, straight from the registers: full vectors, alpha = beta = slope = 1. */
-OX_INLINE bool FN(usual)(const ox_tile *t, size_t nv)
+/* Vector v of a row; the last may be partial, of `last` lanes or under that mask.  B is readable to whole
+ * vectors where masked loads are not for free. */
+#ifdef EXACT
+#define LOAD_B(p, v)   ((v) + 1 < nv ? V(load)(p) : V(load_m)(p, last))
+#define LOAD(p, v)     LOAD_B(p, v)
+#define STORE(p, x, v) ((v) + 1 < nv ? V(store)(p, x) : V(store_m)(p, x, last))
+#else
+#define LOAD_B(p, v)   V(load)(p)
+#define LOAD(p, v)     ((v) + 1 < nv || last == VN ? V(load)(p) : V(load_n)(p, last))
+#define STORE(p, x, v)                                                                             \
+    ((v) + 1 < nv || last == VN ? V(store)(p, x) : V(store_n)(p, x, last))
+#endif
+
+/* The usual end of a tile, straight from the registers: alpha = beta = slope = 1, ... */
+OX_INLINE bool FN(usual)(const ox_tile *t)
 {
-    return t->n == nv * VN && t->alpha == 1 && t->beta == 1 && t->slope == 1 && !t->bias_col;
+    return t->alpha == 1 && t->beta == 1 && t->slope == 1 && !t->bias_col;
+}
+/* ... and the plainest, of all K blocks but the last. */
+OX_INLINE bool FN(plain)(const ox_tile *t)
+{
+    return FN(usual)(t) && !t->bias_row && t->lo == -__builtin_inf() && t->hi == __builtin_inf();
 }
 
 OX_INLINE void FN(body)(const ox_tile *t, const int mr, const int nv, const bool gather)
 {
-    static const T none[MR] = { 0 };
-    const size_t rs = gather ? 1 : t->rs_a, cs = t->cs_a, ldb = t->ldb;
+    static const T none[OX_MAX(MR, NV * VN)] = { 0 };
+    const size_t rs = gather ? 1 : t->rs_a, ldc = t->ldc, k = t->k;
+    const size_t cs = t->cs_a * sizeof(T), ldb = t->ldb * sizeof(T); /* bytes */
     const T *a[(MR + 2) / 3]; /* every third row: the two between are one index register away */
-    const T *b = t->b;
+    const T *b = t->b, *d = t->d ? t->d : none;
+    T *c = t->c;
+    size_t ldd = t->d ? t->ldd : 0, p = 0;
+    const char *ahead = t->ahead ? t->ahead : t->a;
+    const size_t ahead_step = t->ahead ? t->ahead_step : 0;
     VT acc[MR][NV];
 #ifdef EXACT
     const EXACT last = V(mask)(t->n - (size_t)(nv - 1) * VN);
-#define LAST(p, m) V(load_m)(p, m)
 #else
-#define LAST(p, m) V(load)(p)
+    const size_t last = t->n - (size_t)(nv - 1) * VN;
 #endif
 
     OX_UNROLL for (int i = 0; i < mr; i += 3)
         a[i / 3] = (const T *)t->a + (size_t)i * rs;
-    OX_UNROLL for (int i = 0; i < mr; i++)
-        OX_UNROLL for (int v = 0; v < nv; v++)
-            acc[i][v] = V(zero)();
-    for (size_t p = 0; p < t->k; p++) {
-        const T *bp = gather ? b + t->off[p] : b;
-        VT bv[NV];
-        OX_UNROLL for (int v = 0; v < nv; v++)
-            bv[v] = v + 1 < nv ? V(load)(bp + v * VN) : LAST(bp + v * VN, last);
-        OX_UNROLL for (int i = 0; i < mr; i++) {
-            VT ai = V(set1)(a[i / 3][(size_t)(i % 3) * rs]);
+    for (;;) {
+        size_t end = t->run && t->run < k - p ? p + t->run : k;
+        OX_UNROLL for (int i = 0; i < mr; i++)
             OX_UNROLL for (int v = 0; v < nv; v++)
-                acc[i][v] = V(fma)(ai, bv[v], acc[i][v]);
+                acc[i][v] = V(zero)();
+        for (; p < end; p++) {
+            const T *bp = gather ? b + t->off[p] : b;
+            VT bv[NV];
+            __builtin_prefetch(ahead, 0, 3);
+            ahead += ahead_step;
+            OX_UNROLL for (int v = 0; v < nv; v++)
+                bv[v] = LOAD_B(bp + v * VN, v);
+            OX_UNROLL for (int i = 0; i < mr; i++) {
+                VT ai = V(set1)(a[i / 3][(size_t)(i % 3) * rs]);
+                OX_UNROLL for (int v = 0; v < nv; v++)
+                    acc[i][v] = V(fma)(ai, bv[v], acc[i][v]);
+            }
+            OX_UNROLL for (int i = 0; i < mr; i += 3)
+                a[i / 3] = (const T *)((const char *)a[i / 3] + cs);
+            b = (const T *)((const char *)b + (gather ? 0 : ldb));
         }
-        OX_UNROLL for (int i = 0; i < mr; i += 3)
-            a[i / 3] += cs;
-        b += gather ? 0 : ldb;
+        if (p == k && !FN(plain)(t))
+            break;
+        OX_UNROLL for (int i = 0; i < mr; i++) {
+            T *ci = c + (size_t)i * ldc;
+            const T *di = d + (size_t)i * ldd;
+            OX_UNROLL for (int v = 0; v < nv; v++)
+                STORE(ci + v * VN, V(add)(acc[i][v], LOAD(di + v * VN, v)), v);
+        }
+        if (p == k)
+            return;
+        d = c;
+        ldd = ldc;
     }
-    if (!FN(usual)(t, (size_t)nv)) {
+    if (!FN(usual)(t)) {
         T tmp[MR * NV * VN];
         OX_UNROLL for (int i = 0; i < mr; i++)
             OX_UNROLL for (int v = 0; v < nv; v++)
                 V(store)(tmp + (i * NV + v) * VN, acc[i][v]);
-        FN(finish)(t, tmp);
-        return;
-    }
-    const T *bias = t->bias_row ? t->bias_row : none, *d = t->d;
-    T *c = t->c;
-    if (!t->bias_row && t->lo == -__builtin_inf() && t->hi == __builtin_inf()) { /* all but a K block at either end */
-        OX_UNROLL for (int i = 0; i < mr; i++, c += t->ldc) {
-            OX_UNROLL for (int v = 0; v < nv; v++)
-                V(store)(c + v * VN, d ? V(add)(acc[i][v], V(load)(d + v * VN)) : acc[i][v]);
-            d = d ? d + t->ldd : d;
-        }
+        FN(finish)(t, tmp, d, ldd);
         return;
     }
     const VT lo = V(set1)((T)t->lo), hi = V(set1)((T)t->hi);
-    OX_UNROLL for (int i = 0; i < mr; i++, c += t->ldc) {
+    const T *bias = t->bias_row ? t->bias_row : none;
+    OX_UNROLL for (int i = 0; i < mr; i++, c += ldc, d += ldd) {
         VT add = V(set1)(bias[i]);
         OX_UNROLL for (int v = 0; v < nv; v++) {
-            VT w = d ? V(add)(add, V(load)(d + v * VN)) : add;
-            V(store)(c + v * VN, V(min)(hi, V(max)(lo, V(add)(acc[i][v], w))));
+            VT w = V(add)(acc[i][v], V(add)(add, LOAD(d + v * VN, v)));
+            STORE(c + v * VN, V(min)(hi, V(max)(lo, w)), v);
         }
-        d = d ? d + t->ldd : d;
     }
 }
 
@@ -234,7 +262,9 @@ void NAME(pack_t)(const ox_tile *t)
 #undef NV
 #undef EACH_TILE
 #undef EXACT
-#undef LAST
+#undef LOAD_B
+#undef LOAD
+#undef STORE
 #undef NAME
 #undef FN
 #undef GEMM

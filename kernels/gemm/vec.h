@@ -1,7 +1,9 @@
 /* Vectors of float (vf_) and double (vd_) in the widest form the translation unit was compiled for;
  * gemm's and conv's <isa>.c share their algorithms through it.  Only what those need.
  * x_load_n / x_store_n touch n lanes (0 <= n <= lanes) and no other memory; loads give 0 elsewhere.
- * x_load4 takes 4*lanes values apart by index mod 4; x_store4 is its inverse; x_load2 likewise.
+ * x_load4 takes 4*lanes values apart by index mod 4; x_store4 is its inverse; x_split2 and x_store2
+ * do so by index mod 2.  vf_load_m loads the lanes of a mask; vf_inside makes the mask of the lanes l with
+ * 0 <= first + l < width.
  * max and min return their second operand when either is NaN: vf_max(limit, v) keeps a NaN in v. */
 #ifndef OX_GEMM_VEC_H
 #define OX_GEMM_VEC_H
@@ -45,6 +47,14 @@ OX_INLINE vf vf_load_n(const float *p, size_t n) { return _mm512_maskz_loadu_ps(
 OX_INLINE void vf_store_n(float *p, vf v, size_t n) { _mm512_mask_storeu_ps(p, vf_mask(n), v); }
 
 OX_INLINE vf vf_load_m(const float *p, __mmask16 m) { return _mm512_maskz_loadu_ps(m, p); }
+typedef __mmask16 vm;
+OX_INLINE vm vf_inside(ptrdiff_t first, size_t width)
+{
+    ptrdiff_t lo = first < 0 ? -first : 0, hi = (ptrdiff_t)width - first;
+    lo = lo > 16 ? 16 : lo, hi = hi < 0 ? 0 : hi > 16 ? 16 : hi;
+    return (vm)(((1u << hi) - 1) & ~((1u << lo) - 1));
+}
+OX_INLINE void vf_store_m(float *p, vf v, __mmask16 m) { _mm512_mask_storeu_ps(p, m, v); }
 
 OX_INLINE void vf_load4(const float *p, vf out[4])
 {
@@ -74,13 +84,13 @@ OX_INLINE void vf_store4(vf a, vf b, vf c, vf d, vf out[4])
     out[2] = _mm512_shuffle_f32x4(hi01, hi23, 0x88);
     out[3] = _mm512_shuffle_f32x4(hi01, hi23, 0xdd);
 }
-OX_INLINE void vf_load2(const float *p, vf out[2])
+/* elements 0, 2, ... and 1, 3, ... of a and b in a row */
+OX_INLINE void vf_split2(vf a, vf b, vf out[2])
 {
     const __m512i even =
         _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
     const __m512i odd =
         _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
-    vf a = vf_load(p), b = vf_load(p + 16);
     out[0] = _mm512_permutex2var_ps(a, even, b);
     out[1] = _mm512_permutex2var_ps(a, odd, b);
 }
@@ -126,14 +136,6 @@ OX_INLINE void vf_transpose(vf r[16])
     }
 }
 
-/* base[idx[i]], or 0 where idx[i] is negative */
-OX_INLINE vf vf_gather(const float *base, const int32_t *idx)
-{
-    __m512i at = _mm512_loadu_si512(idx);
-    __mmask16 m = _mm512_cmpge_epi32_mask(at, _mm512_setzero_si512());
-    return _mm512_mask_i32gather_ps(_mm512_setzero_ps(), m, at, base, 4);
-}
-
 OX_INLINE vd vd_zero(void) { return _mm512_setzero_pd(); }
 OX_INLINE vd vd_set1(double x) { return _mm512_set1_pd(x); }
 OX_INLINE vd vd_load(const double *p) { return _mm512_loadu_pd(p); }
@@ -151,13 +153,8 @@ OX_INLINE vd vd_leak(vd v, vd slope)
 OX_INLINE __mmask8 vd_mask(size_t n) { return (__mmask8)((1u << n) - 1); }
 OX_INLINE vd vd_load_n(const double *p, size_t n) { return _mm512_maskz_loadu_pd(vd_mask(n), p); }
 OX_INLINE void vd_store_n(double *p, vd v, size_t n) { _mm512_mask_storeu_pd(p, vd_mask(n), v); }
-OX_INLINE vd vd_gather(const double *base, const int32_t *idx)
-{
-    __m256i at = _mm256_loadu_si256((const __m256i *)(const void *)idx);
-    __mmask8 m = _mm256_cmpge_epi32_mask(at, _mm256_setzero_si256());
-    return _mm512_mask_i32gather_pd(_mm512_setzero_pd(), m, at, base, 8);
-}
 OX_INLINE vd vd_load_m(const double *p, __mmask8 m) { return _mm512_maskz_loadu_pd(m, p); }
+OX_INLINE void vd_store_m(double *p, vd v, __mmask8 m) { _mm512_mask_storeu_pd(p, m, v); }
 OX_INLINE void vd_transpose(vd r[8])
 {
     vd t[8];
@@ -208,6 +205,14 @@ OX_INLINE __m256i vf_mask(size_t n)
     return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), lane);
 }
 OX_INLINE vf vf_load_n(const float *p, size_t n) { return _mm256_maskload_ps(p, vf_mask(n)); }
+typedef __m256i vm;
+OX_INLINE vf vf_load_m(const float *p, vm m) { return _mm256_maskload_ps(p, m); }
+OX_INLINE vm vf_inside(ptrdiff_t first, size_t width)
+{
+    ptrdiff_t lo = first < 0 ? -first : 0, hi = (ptrdiff_t)width - first;
+    lo = lo > 8 ? 8 : lo, hi = hi < 0 ? 0 : hi > 8 ? 8 : hi;
+    return _mm256_andnot_si256(vf_mask((size_t)lo), vf_mask((size_t)hi));
+}
 OX_INLINE void vf_store_n(float *p, vf v, size_t n) { _mm256_maskstore_ps(p, vf_mask(n), v); }
 OX_INLINE void vf_quad(vf r[4]) /* 4x4 transposition within each 128-bit half */
 {
@@ -236,9 +241,8 @@ OX_INLINE void vf_store4(vf a, vf b, vf c, vf d, vf out[4])
     out[2] = _mm256_permute2f128_ps(r[0], r[1], 0x31);
     out[3] = _mm256_permute2f128_ps(r[2], r[3], 0x31);
 }
-OX_INLINE void vf_load2(const float *p, vf out[2])
+OX_INLINE void vf_split2(vf a, vf b, vf out[2])
 {
-    vf a = vf_load(p), b = vf_load(p + 8);
     vf lo = _mm256_permute2f128_ps(a, b, 0x20), hi = _mm256_permute2f128_ps(a, b, 0x31);
     out[0] = _mm256_shuffle_ps(lo, hi, 0x88);
     out[1] = _mm256_shuffle_ps(lo, hi, 0xdd);
@@ -266,13 +270,6 @@ OX_INLINE void vf_transpose(vf r[8])
     }
     OX_UNROLL for (int i = 0; i < 8; i++)
         r[i] = t[i];
-}
-
-OX_INLINE vf vf_gather(const float *base, const int32_t *idx)
-{
-    __m256i at = _mm256_loadu_si256((const __m256i *)(const void *)idx);
-    vf m = _mm256_castsi256_ps(_mm256_xor_si256(at, _mm256_set1_epi32(-1))); /* sign: at >= 0 */
-    return _mm256_mask_i32gather_ps(_mm256_setzero_ps(), base, at, m, 4);
 }
 
 OX_INLINE vd vd_zero(void) { return _mm256_setzero_pd(); }
@@ -305,13 +302,6 @@ OX_INLINE void vd_transpose(vd r[4])
     r[3] = _mm256_permute2f128_pd(ab1, cd1, 0x31);
 }
 
-OX_INLINE vd vd_gather(const double *base, const int32_t *idx)
-{
-    __m128i at = _mm_loadu_si128((const __m128i *)(const void *)idx);
-    __m256i m = _mm256_xor_si256(_mm256_cvtepi32_epi64(at), _mm256_set1_epi64x(-1));
-    return _mm256_mask_i32gather_pd(_mm256_setzero_pd(), base, at, _mm256_castsi256_pd(m), 8);
-}
-
 #elif defined(__aarch64__)
 #include <arm_neon.h>
 
@@ -337,6 +327,23 @@ OX_INLINE vf vf_load_n(const float *p, size_t n)
     for (size_t i = 0; i < n; i++)
         t[i] = p[i];
     return vld1q_f32(t);
+}
+typedef struct vm {
+    int lo, hi;
+} vm;
+OX_INLINE vf vf_load_m(const float *p, vm m)
+{
+    float t[4] = { 0 };
+    if (m.lo == 0 && m.hi == 4)
+        return vld1q_f32(p);
+    for (int i = m.lo; i < m.hi; i++)
+        t[i] = p[i];
+    return vld1q_f32(t);
+}
+OX_INLINE vm vf_inside(ptrdiff_t first, size_t width)
+{
+    ptrdiff_t lo = first < 0 ? -first : 0, hi = (ptrdiff_t)width - first;
+    return (vm){ (int)(lo > 4 ? 4 : lo), (int)(hi < 0 ? 0 : hi > 4 ? 4 : hi) };
 }
 OX_INLINE void vf_store_n(float *p, vf v, size_t n)
 {
@@ -367,10 +374,9 @@ OX_INLINE void vf_store4(vf a, vf b, vf c, vf d, vf out[4])
     out[0] = a, out[1] = b, out[2] = c, out[3] = d;
     vf_transpose(out);
 }
-OX_INLINE void vf_load2(const float *p, vf out[2])
+OX_INLINE void vf_split2(vf a, vf b, vf out[2])
 {
-    float32x4x2_t t = vld2q_f32(p);
-    out[0] = t.val[0], out[1] = t.val[1];
+    out[0] = vuzp1q_f32(a, b), out[1] = vuzp2q_f32(a, b);
 }
 OX_INLINE void vf_store2(vf a, vf b, vf out[2])
 {

@@ -3,13 +3,15 @@
  * Each value needs its bytes from the step that makes it to the last step that reads it or one of
  * its views.  In-place steps continue their input's block.  Blocks are placed largest first at the
  * lowest offset that is free for their whole life (Pisarchyk & Lee 2020, "Efficient memory management
- * for deep neural net inference", greedy by size). */
+ * for deep neural net inference", greedy by size).  Where that leaves a gap to the live-set bound, the
+ * block that sticks out is placed earlier and all is tried again. */
 #include "runtime/exec/internal.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { MANY = 4096 };
+/* Placing n blocks looks at up to n * n pairs: MANY at once, PAIRS in all tries together. */
+enum { MANY = 4096, PAIRS = 1 << 23 };
 
 typedef struct block {
     int    root;
@@ -156,9 +158,68 @@ static void find_lives(ox_plan *p)
         merge_in_place(p, &p->step[k], k);
 }
 
+/* Places the blocks in the order given; returns the height of the slab. */
+static size_t place_all(block *b, size_t n, block **busy)
+{
+    size_t top = 0;
+    for (size_t i = 0; i < n; i++) {
+        place(&b[i], b, i, busy);
+        top = OX_MAX(top, b[i].offset + b[i].bytes);
+    }
+    return top;
+}
+
+static size_t keep_offsets(ox_plan *p, const block *b, size_t n)
+{
+    size_t top = 0;
+    for (size_t i = 0; i < n; i++) {
+        p->slot[b[i].root].offset = b[i].offset;
+        top = OX_MAX(top, b[i].offset + b[i].bytes);
+    }
+    return top;
+}
+
+/* Moves the block that reaches highest to an earlier place; `pick` says where.  False if it is first. */
+static bool promote_highest(block *b, size_t n, uint32_t pick)
+{
+    size_t high = 0, to;
+    for (size_t i = 1; i < n; i++)
+        if (b[i].offset + b[i].bytes > b[high].offset + b[high].bytes)
+            high = i;
+    if (high == 0)
+        return false;
+    to = pick % high;
+    block moved = b[high];
+    memmove(b + to + 1, b + to, (high - to) * sizeof(*b));
+    b[to] = moved;
+    return true;
+}
+
+/* Offsets into the slots; returns the height of the slab. */
+static size_t place_blocks(ox_plan *p, block *b, size_t n, block **busy, size_t bound)
+{
+    if (n > MANY) {
+        place_in_order(b, n, busy);
+        return keep_offsets(p, b, n);
+    }
+    qsort(b, n, sizeof(*b), by_size);
+    size_t best = SIZE_MAX, pairs = 0, good = bound + bound / 32;
+    uint32_t pick = 0; /* Knuth's linear congruential sequence: the same plan every time */
+    do {
+        size_t top = place_all(b, n, busy);
+        if (top < best) {
+            best = top;
+            keep_offsets(p, b, n);
+        }
+        pairs += n * n;
+        pick = pick * 1664525 + 1013904223;
+    } while (best > good && pairs < PAIRS && promote_highest(b, n, pick >> 8));
+    return best;
+}
+
 ox_code ox_plan_memory(ox_plan *p, ox_error *err)
 {
-    size_t n_value = p->graph->n_value, n = 0, top = 0;
+    size_t n_value = p->graph->n_value, n = 0, top;
     find_lives(p);
     block *b = malloc(OX_MAX(n_value, 1) * sizeof(*b));
     block **busy = malloc((n_value + 1) * sizeof(*busy));
@@ -172,19 +233,8 @@ ox_code ox_plan_memory(ox_plan *p, ox_error *err)
         if (s->place == OX_PLACE_SLAB && s->root == (int)i)
             b[n++] = (block){ (int)i, s->first, s->last, s->bytes, 0 };
     }
-    if (n > MANY) {
-        place_in_order(b, n, busy);
-    } else {
-        qsort(b, n, sizeof(*b), by_size);
-        for (size_t i = 0; i < n; i++)
-            place(&b[i], b, i, busy);
-    }
-    for (size_t i = 0; i < n; i++) {
-        p->slot[b[i].root].offset = b[i].offset;
-        top = OX_MAX(top, b[i].offset + b[i].bytes);
-    }
-    p->memory.slab = top;
     p->memory.live_bound = live_bound(p, b, n);
+    top = p->memory.slab = place_blocks(p, b, n, busy, p->memory.live_bound);
     free(busy);
     free(b);
     if (top && !(p->slab = ox_buf_create(top)))

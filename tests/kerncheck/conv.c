@@ -18,6 +18,11 @@ static double activated(double v, const ox_conv_act *a)
     return v > (double)a->hi ? (double)a->hi : v;
 }
 
+static double at(const void *x, size_t i, bool f64)
+{
+    return f64 ? ((const double *)x)[i] : (double)((const float *)x)[i];
+}
+
 static ox_conv_act some_act(kc *k)
 {
     ox_conv_act a = { .slope = 1, .lo = -INFINITY, .hi = INFINITY };
@@ -153,29 +158,68 @@ static void check_wino_out(kc *k, const ox_uk_conv *row, size_t step, size_t n_t
     kc_release(k);
 }
 
-static void check_patch(kc *k, const ox_uk_conv *row, size_t nr)
+static void check_patch(kc *k, const ox_uk_conv *row, size_t n)
 {
     bool f64 = row->kind == OX_UK_PATCH_F64;
-    size_t e = f64 ? 8 : 4, channels = 1 + kc_below(k, 4), taps = 1 + kc_below(k, 9);
-    size_t plane = 1 + kc_below(k, 40), all = channels * taps;
-    ox_patch t = { .plane = plane, .n_taps = taps, .nr = nr };
+    size_t e = f64 ? 8 : 4, channels = 1 + kc_below(k, 4), taps = 1 + kc_below(k, 9), n_seg = 0;
+    size_t step = 1 + kc_below(k, 3), all = channels * taps, plane = step * (n + 8);
+    ox_patch t = { .plane = plane, .step = step, .n_taps = taps, .ld = n + kc_below(k, 5) };
     t.k0 = kc_below(k, all), t.k = 1 + kc_below(k, all - t.k0);
-    int32_t *idx = kc_alloc(k, taps * nr * 4, 4, kc_below(k, 2));
-    void *x = kc_alloc(k, channels * plane * e, e, kc_below(k, 2)),
-         *dst = kc_alloc(k, t.k * nr * e, e, false);
+    int32_t *first = kc_alloc(k, (taps + 1) * 4, 4, false);
+    ox_segment *seg = kc_alloc(k, taps * n * sizeof *seg, 4, false);
+    for (size_t q = 0; q < taps; q++) { /* disjoint segments, in order, gaps between them */
+        first[q] = (int32_t)n_seg;
+        for (size_t at = kc_below(k, 3); at < n; n_seg++) {
+            size_t len = 1 + kc_below(k, n - at);
+            size_t from = kc_below(k, plane - (len - 1) * step);
+            seg[n_seg] = (ox_segment){ (int32_t)from, (int32_t)at, (int32_t)len };
+            at += len + kc_below(k, 4);
+        }
+    }
+    first[taps] = (int32_t)n_seg;
+    void *x = kc_alloc(k, channels * plane * e, e, kc_below(k, 2));
+    void *dst = kc_alloc(k, t.k * t.ld * e, e, kc_below(k, 2));
     kc_fill(k, x, channels * plane, f64, KC_NORMAL);
-    for (size_t i = 0; i < taps * nr; i++)
-        idx[i] = kc_below(k, 4) ? (int32_t)kc_below(k, plane) : -1;
-    t.x = x, t.idx = idx, t.dst = dst;
+    t.x = x, t.seg = seg, t.first = first, t.dst = dst;
     row->fn.patch(&t);
     for (size_t p = 0; p < t.k; p++)
-        for (size_t j = 0; j < nr; j++) {
-            int32_t i = idx[(t.k0 + p) % taps * nr + j];
-            size_t at = (t.k0 + p) / taps * plane + (i < 0 ? 0 : (size_t)i), to = p * nr + j;
-            double right = i < 0 ? 0 : f64 ? ((double *)x)[at] : (double)((float *)x)[at];
-            if ((f64 ? ((double *)dst)[to] : (double)((float *)dst)[to]) != right)
-                kc_fail(k, "row %zu column %zu", p, j);
+        for (size_t j = 0; j < t.ld; j++) {
+            size_t tap = (t.k0 + p) % taps, to = p * t.ld + j;
+            double right = 0;
+            for (int32_t s = first[tap]; s < first[tap + 1]; s++)
+                if (j >= (size_t)seg[s].to && j < (size_t)(seg[s].to + seg[s].n))
+                    right = at(x, (t.k0 + p) / taps * plane + (size_t)seg[s].from + (j - (size_t)seg[s].to) * step, f64);
+            if (at(dst, to, f64) != right)
+                kc_fail(k, "row %zu column %zu of %zu", p, j, n);
         }
+    kc_release(k);
+}
+
+static void check_turn(kc *k, const ox_uk_conv *row, size_t n)
+{
+    size_t m = 1 + kc_below(k, 40);
+    ox_turn t = { .m = m, .n = n, .ldc = m + kc_below(k, 3), .ldy = n + kc_below(k, 3), .act = some_act(k) };
+    size_t n_c = (n - 1) * t.ldc + m, n_y = (m - 1) * t.ldy + n;
+    float *c = kc_alloc(k, n_c * 4, 4, kc_below(k, 2)), *y = kc_alloc(k, n_y * 4, 4, kc_below(k, 2));
+    float *d = kc_alloc(k, n_y * 4, 4, kc_below(k, 2)), *bias = kc_alloc(k, m * 4, 4, kc_below(k, 2));
+    kc_fill_f32(k, c, n_c, KC_SPECIAL);
+    kc_fill_f32(k, d, n_y, KC_NORMAL);
+    kc_fill_f32(k, bias, m, KC_NORMAL);
+    memset(y, 0, n_y * 4);
+    t.c = c, t.y = y;
+    t.d = kc_below(k, 2) ? d : NULL;
+    t.bias = kc_below(k, 2) ? bias : NULL;
+    row->fn.turn(&t);
+    for (size_t o = 0; o < m; o++) {
+        for (size_t j = 0; j < n; j++) {
+            double b = t.bias ? (double)bias[o] : 0, add = t.d ? (double)d[o * t.ldy + j] : 0;
+            double sum = (double)c[j * t.ldc + o] + b + add;
+            kc_compare(k, (double)y[o * t.ldy + j], activated(sum, &t.act), 4 * u32 * 4, 4, false);
+        }
+        for (size_t j = n; j < t.ldy && o + 1 < m; j++)
+            if (y[o * t.ldy + j] != 0)
+                kc_fail(k, "wrote past row %zu", o);
+    }
     kc_release(k);
 }
 
@@ -221,6 +265,56 @@ static void check_depthwise(kc *k, const ox_uk_conv *row, size_t n_rows, size_t 
     kc_release(k);
 }
 
+/* One output of a channel: its sum, and what its error is proportional to. */
+static double plane_sum(const ox_plane *t, size_t r, size_t j, double *mag)
+{
+    size_t at = r * t->n_cols + j;
+    double sum = (double)t->bias + (t->d ? (double)t->d[at] : 0);
+    *mag = fabs(sum) + 2;
+    for (size_t i = 0; i < t->kh * t->kw; i++) {
+        size_t y = r * t->step + i / t->kw, x = j * t->step + i % t->kw * t->dil;
+        if (y < t->top || y - t->top >= t->height || x < t->left || x - t->left >= t->width)
+            continue;
+        double term = (double)t->w[i] * (double)t->x[(y - t->top) * t->width + (x - t->left)];
+        sum += term, *mag += fabs(term);
+    }
+    return sum;
+}
+
+static void check_plane(kc *k, const ox_uk_conv *row, size_t n_cols)
+{
+    kc_values values = (kc_values)kc_below(k, KC_N_VALUES);
+    ox_plane t = { .n_cols = n_cols, .step = 1 + kc_below(k, 2), .dil = 1, .kw = 1 + kc_below(k, 7),
+                   .kh = 1 + 2 * kc_below(k, 4), .bias = (float)kc_unit(k), .act = some_act(k) };
+    size_t n_rows = 1 + kc_below(k, 9), spare = kc_below(k, 4);
+    if (t.step == 1)
+        t.dil += kc_below(k, 3);
+    t.top = kc_below(k, t.kh + 2), t.left = kc_below(k, (t.kw - 1) * t.dil + 3);
+    size_t whole_w = (n_cols - 1) * t.step + (t.kw - 1) * t.dil + 1, whole_h = (n_rows - 1) * t.step + t.kh;
+    t.width = whole_w > t.left + spare ? whole_w - t.left - spare : 1;
+    t.height = whole_h > t.top + spare ? whole_h - t.top - spare : 1;
+    t.y0 = kc_below(k, n_rows), t.y1 = t.y0 + 1 + kc_below(k, n_rows - t.y0);
+    size_t n_x = t.width * t.height, n_w = t.kh * t.kw, n_y = n_rows * n_cols;
+    float *x = kc_alloc(k, n_x * 4, 4, kc_below(k, 2)), *w = kc_alloc(k, n_w * 4, 4, kc_below(k, 2));
+    float *y = kc_alloc(k, n_y * 4, 4, kc_below(k, 2)), *d = kc_alloc(k, n_y * 4, 4, kc_below(k, 2));
+    kc_fill_f32(k, x, n_x, values);
+    kc_fill_f32(k, w, n_w, values == KC_SPECIAL ? KC_NORMAL : values);
+    kc_fill_f32(k, d, n_y, KC_NORMAL);
+    memset(y, 0, n_y * 4);
+    t.x = x, t.w = w, t.y = y, t.d = kc_below(k, 2) ? d : NULL;
+    row->fn.plane(&t);
+    for (size_t r = 0; r < n_rows; r++)
+        for (size_t j = 0; j < n_cols; j++) {
+            double mag, sum = plane_sum(&t, r, j, &mag);
+            if (r >= t.y0 && r < t.y1)
+                kc_compare(k, (double)y[r * n_cols + j], activated(sum, &t.act),
+                           (double)(n_w + 4) * (u32 * mag + 0x1p-149), mag, false);
+            else if (y[r * n_cols + j] != 0)
+                kc_fail(k, "wrote row %zu", r);
+        }
+    kc_release(k);
+}
+
 static void check_row(kc *k, const ox_uk_conv *row)
 {
     static const size_t sizes[] = { 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 47, 53 };
@@ -242,10 +336,16 @@ static void check_row(kc *k, const ox_uk_conv *row)
                 break;
             case OX_UK_PATCH_F32:
             case OX_UK_PATCH_F64:
-                check_patch(k, row, 16 * (1 + round % 2));
+                check_patch(k, row, n);
+                break;
+            case OX_UK_TURN:
+                check_turn(k, row, n);
                 break;
             case OX_UK_DEPTHWISE:
                 check_depthwise(k, row, 1 + kc_below(k, 9), n);
+                break;
+            case OX_UK_PLANE:
+                check_plane(k, row, n);
                 break;
             }
             if (kc_failed(k))
@@ -254,11 +354,6 @@ static void check_row(kc *k, const ox_uk_conv *row)
 }
 
 /* ---- the algorithms ---- */
-
-static double at(const void *x, size_t i, bool f64)
-{
-    return f64 ? ((const double *)x)[i] : (double)((const float *)x)[i];
-}
 
 /* The definition: sums[0] the value, sums[1] the sum of magnitudes, of one output. */
 static void define(const ox_conv_plan *p, const void *x, const void *w, size_t n, size_t o,
@@ -304,6 +399,8 @@ static void random_shape(kc *k, ox_conv_plan *p, bool wino)
         p->m = p->group * (1 + kc_below(k, kc_below(k, 4) ? 20 : 70));
         if (kc_below(k, 5) == 0)
             p->group = p->c, p->m = p->c * (1 + kc_below(k, 2)); /* depthwise */
+        bool usual = p->group == p->c && kc_below(k, 2);
+        size_t usual_k = 1 + 2 * kc_below(k, 4), usual_step = 1 + kc_below(k, 2);
         for (int d = 0; d < 3; d++) {
             p->in[d] = p->k[d] = p->stride[d] = p->dil[d] = 1;
             if (d < 3 - dims)
@@ -312,6 +409,8 @@ static void random_shape(kc *k, ox_conv_plan *p, bool wino)
             p->k[d] = wino ? 3 : 1 + kc_below(k, 5);
             p->stride[d] = wino ? 1 : 1 + kc_below(k, 3);
             p->dil[d] = wino ? 1 : 1 + kc_below(k, 2);
+            if (usual && !wino)
+                p->k[d] = usual_k, p->stride[d] = usual_step, p->dil[d] = 1;
             p->pad[d] = kc_below(k, p->k[d] + 2);
         }
         for (int d = 0; d < 3; d++) {
@@ -482,7 +581,7 @@ static const struct level {
     { "neon", OX_ISA_NEON },
 #endif
 };
-enum { N_LEVELS = sizeof levels / sizeof *levels, N_ALGOS = 6, MAX_ROWS = N_ALGOS * N_LEVELS * 2 };
+enum { N_LEVELS = sizeof levels / sizeof *levels, N_ALGOS = 8, MAX_ROWS = N_ALGOS * N_LEVELS * 2 };
 
 /* One row for each algorithm at each level, and for each type it has. */
 static struct algo_row {

@@ -114,6 +114,8 @@ static void check_tile(kc *k, const ox_uk_gemm *row, size_t m, size_t n, size_t 
     t.bias_col = kc_below(k, 3) == 0 ? col_bias : NULL;
     if (kc_below(k, 2))
         t.alpha = -0.75, t.beta = 1.5;
+    else
+        t.run = kc_below(k, depth + 2);
     if (kc_below(k, 2))
         t.lo = -0.25, t.hi = 2;
     if (kc_below(k, 4) == 0)
