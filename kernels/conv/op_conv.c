@@ -187,6 +187,36 @@ static ox_code plan_fast(ox_run *r, struct conv *s, size_t group)
     return s->packed ? OX_OK : OX_NO_MEMORY(r);
 }
 
+static void map_f32(size_t n, const void *x, void *y, const void *params)
+{
+    ((const ox_activation *)params)->map(n, x, y);
+}
+
+static void map_f64(size_t n, const void *vx, void *vy, const void *params)
+{
+    const double *x = vx;
+    double *y = vy;
+    for (size_t i = 0; i < n; i++)
+        y[i] = ((const ox_activation *)params)->exact(x[i]);
+}
+
+static void set_activation(const struct conv *s, ox_epilogue *ep)
+{
+    const ox_activation *act = &s->act;
+    if (act->kind == OX_ACTIVATION_CLIP) {
+        ep->act = OX_ACT_CLAMP;
+        ep->lo = act->lo;
+        ep->hi = act->hi;
+    } else if (act->kind == OX_ACTIVATION_LEAKY) {
+        ep->act = OX_ACT_LEAKY;
+        ep->slope = act->slope;
+    } else if (act->kind == OX_ACTIVATION_MAP) {
+        ep->act = OX_ACT_MAP;
+        ep->map = s->plan.f64 ? map_f64 : map_f32;
+        ep->params = act;
+    }
+}
+
 static ox_code run_fast(ox_run *r, const struct conv *s)
 {
     const ox_tensor *b = r->n_in > 2 ? r->in[2] : NULL, *add = r->n_in > 3 ? r->in[3] : NULL;
@@ -201,14 +231,7 @@ static ox_code run_fast(ox_run *r, const struct conv *s)
                           .y = r->out[0]->data,
                           .ep = { .bias_row = b ? b->data : NULL,
                                   .residual = add ? add->data : NULL } };
-    if (s->act.kind == OX_ACTIVATION_CLIP) {
-        args.ep.act = OX_ACT_CLAMP;
-        args.ep.lo = s->act.lo;
-        args.ep.hi = s->act.hi;
-    } else if (s->act.kind == OX_ACTIVATION_LEAKY) {
-        args.ep.act = OX_ACT_LEAKY;
-        args.ep.slope = s->act.slope;
-    }
+    set_activation(s, &args.ep);
     ox_conv_run(&s->plan, &args, scratch, r->pool);
     return OX_OK;
 }

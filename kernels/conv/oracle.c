@@ -21,6 +21,15 @@ typedef struct work {
     int          *wrong;
 } work;
 
+/* What the function itself rounds is in proportion to its result. */
+static void activate(const ox_activation *act, int64_t n, double *y, double *mag)
+{
+    for (int64_t i = 0; i < n && act->kind != OX_ACTIVATION_NONE; i++) {
+        y[i] = ox_activate(act, y[i]);
+        mag[i] = act->kind == OX_ACTIVATION_MAP ? fmax(mag[i], fabs(y[i])) : mag[i];
+    }
+}
+
 /* sum[i] += w * x[i * step] and mag[i] += |w * x[i * step]|. */
 static void add(double *restrict sum, double *restrict mag, const double *restrict x,
                        double w, int64_t step, int64_t n)
@@ -124,8 +133,7 @@ static void channel(void *ctx, int64_t block, int worker)
             for (int64_t ch = 0; ch < s->c_group && offset >= 0; ch++)
                 taps(g, sum, mag, x + ch * s->in_size + offset, w + ch * s->k_size + k * k_width);
         }
-        for (int64_t i = 0; i < width && c->act->kind != OX_ACTIVATION_NONE; i++)
-            sum[i] = ox_activate(c->act, sum[i]);
+        activate(c->act, width, sum, mag);
         next_row(g, at);
     }
 }
@@ -245,8 +253,7 @@ static void finish_channel(void *ctx, int64_t block, int worker)
             y[i] += more[i];
         }
     }
-    for (int64_t i = 0; i < s->out_size && c->act->kind != OX_ACTIVATION_NONE; i++)
-        y[i] = ox_activate(c->act, y[i]);
+    activate(c->act, s->out_size, y, mag);
 }
 
 static bool allocate(ox_run *r, work *c)

@@ -146,6 +146,13 @@ static inline float ox_gelu_tanh_f32(float x)
     return ox_gated(x, 1 / (1 + ox_exp2_core(u)));
 }
 /* g = sigmoid(x) */
+static inline float ox_hard_swish_f32(float x)
+{
+    double gate = x * (1.0 / 6) + 0.5;
+    gate = gate < 0 ? 0 : gate;
+    gate = gate > 1 ? 1 : gate;
+    return (float)(x * gate);
+}
 static inline float ox_silu_f32(float x)
 {
     return ox_gated(x, 1 / (1 + ox_exp2_core(ox_clamp32(x, -250, 250) * -OX_LOG2E)));

@@ -53,6 +53,7 @@ typedef struct ox_node {
 typedef struct ox_info {      /* a value */
     const char *name;         /* "" never; made up for temporaries */
     ox_type     type;         /* declared by the file or inferred */
+    bool        inferred;     /* the latter: from the inputs' declarations, which runs are held to */
     ox_tensor  *constant;     /* initializer or folded; NULL otherwise */
     ox_value   *constant_value; /* sparse or sequence constants */
     int         producer;     /* node number; -1 input, capture, constant */

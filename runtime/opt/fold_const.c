@@ -18,6 +18,20 @@ static ox_code adopt(ox_session *s, ox_graph *g, ox_slot *slot, int value, ox_er
     return OX_OK;
 }
 
+/* What the inputs' declarations decide about types serves the passes to come. */
+static void keep_types(ox_session *s, ox_graph *g)
+{
+    ox_plan *p;
+    if (s->options.f64 || ox_plan_declared(s, g, &p, NULL) != OX_OK)
+        return; /* the run will say what is wrong */
+    for (size_t i = 0; i < g->n_value; i++)
+        if (p->slot[i].type.kind == OX_TENSOR && p->slot[i].type.rank >= 0) {
+            g->value[i].type = p->slot[i].type;
+            g->value[i].inferred = true;
+        }
+    ox_plan_destroy(p);
+}
+
 ox_code ox_pass_fold_const(ox_session *s, ox_graph *g, ox_error *err)
 {
     if (g->parent)
@@ -25,6 +39,7 @@ ox_code ox_pass_fold_const(ox_session *s, ox_graph *g, ox_error *err)
     ox_plan *p;
     OX_TRY(ox_plan_folded(s, g, MAX_BYTES, &p, err));
     ox_code code = OX_OK;
+    keep_types(s, g);
     for (size_t k = 0; k < p->n_step && code == OX_OK; k++) {
         if (!p->step[k].done)
             continue;

@@ -1,4 +1,4 @@
-/* BatchNormalization and activations behind Conv.
+/* BatchNormalization, addends and activations behind Conv.
  *
  * BatchNormalization(conv(x, w) + b) = conv(x, w k) + (b - mean) k + beta with k = scale / sqrt(var +
  * epsilon) per output channel; computed in double and rounded once. */
@@ -131,27 +131,198 @@ static bool activation(const ox_graph *g, const ox_node *n, const char **name, f
     return *alpha <= *beta; /* Clip with min > max has its own rule */
 }
 
+/* Smooth activations: the operator's name is the kernels'; NULL: not one of them. */
+static const char *smooth(const ox_node *n)
+{
+    static const char *const names[] = { "Sigmoid", "Tanh", "HardSwish", "Mish" };
+    const ox_attr *form = ox_node_attr(n, "approximate"), *alpha = ox_node_attr(n, "alpha");
+    for (size_t i = 0; i < OX_COUNT(names); i++)
+        if (ox_is_op(n, names[i]))
+            return names[i];
+    if (ox_is_op(n, "Gelu"))
+        return form && form->s.n && strcmp(form->s.s, "tanh") == 0 ? "GeluTanh" : "Gelu";
+    return ox_is_op(n, "Swish") && (!alpha || alpha->f == 1) ? "Swish" : NULL;
+}
+
+/* A float32 constant of one element that broadcasts into `rank` dimensions. */
+static bool scalar(const ox_graph *g, const ox_node *n, int i, int rank, double *x)
+{
+    const ox_tensor *c = constant(g, n, i);
+    if (!c || c->dtype != OX_F32 || ox_count(c) != 1 || c->rank > rank)
+        return false;
+    *x = ox_get_f64(c, 0);
+    return true;
+}
+
+static bool about(double x, double want) { return fabs(x - want) <= 1e-6 * fabs(want); }
+
+/* n divides by six; *from is what it divides. */
+static bool sixth(const ox_graph *g, const ox_node *n, int rank, int *from)
+{
+    double x;
+    bool div = ox_is_op(n, "Div");
+    if ((!div && !ox_is_op(n, "Mul")) || n->n_in != 2)
+        return false;
+    for (int i = div ? 1 : 0; i < 2; i++)
+        if (scalar(g, n, i, rank, &x) && (div ? x == 6 : about(x, 1 / 6.0))) {
+            *from = n->in[!i];
+            return true;
+        }
+    return false;
+}
+
+/* n is min(max(v + 3, 0), 6), and nobody else reads its parts. */
+static bool relu6_of(ox_graph *g, const ox_node *n, int v, int rank)
+{
+    const char *name;
+    float lo, hi;
+    double three;
+    const ox_node *add = n && n->n_in > 0 ? ox_producer(g, n->in[0]) : NULL;
+    if (!ox_is_op(n, "Clip") || !activation(g, n, &name, &lo, &hi) || lo != 0 || hi != 6 || !ox_is_op(add, "Add") ||
+        ox_only_user(g, n->in[0]) != n)
+        return false;
+    return (add->in[0] == v && scalar(g, add, 1, rank, &three) && three == 3) ||
+           (add->in[1] == v && scalar(g, add, 0, rank, &three) && three == 3);
+}
+
+static bool hard_sigmoid_of(const ox_node *n, int v)
+{
+    const ox_attr *a = ox_node_attr(n, "alpha"), *b = ox_node_attr(n, "beta");
+    return ox_is_op(n, "HardSigmoid") && n->in[0] == v && a && about((double)a->f, 1 / 6.0) && (!b || b->f == 0.5f);
+}
+
+/* v g(v) written out, v having no other readers: the name of that activation and its last node. */
+static const char *gated(ox_graph *g, int v, int rank, ox_node **last)
+{
+    if (v < 0 || g->value[v].is_output || g->value[v].n_uses != 2 || g->value[v].user < 0)
+        return NULL;
+    ox_node *mul = &g->node[g->value[v].user], *gate, *end;
+    if (!ox_is_op(mul, "Mul") || (mul->in[0] != v && mul->in[1] != v) || mul->in[0] == mul->in[1])
+        return NULL;
+    int other = mul->in[0] == v ? mul->in[1] : mul->in[0], from;
+    gate = ox_producer(g, other);
+    *last = mul;
+    if (!gate || ox_only_user(g, other) != mul)
+        return NULL;
+    if (ox_is_op(gate, "Sigmoid") && gate->in[0] == v)
+        return "Swish";
+    if (hard_sigmoid_of(gate, v))
+        return "HardSwish";
+    if (sixth(g, gate, rank, &from) && ox_only_user(g, from) == gate && relu6_of(g, ox_producer(g, from), v, rank))
+        return "HardSwish";
+    end = ox_only_user(g, mul->out[0]);
+    if (!end || !relu6_of(g, gate, v, rank) || !sixth(g, end, rank, &from) || from != mul->out[0])
+        return NULL;
+    *last = end;
+    return "HardSwish";
+}
+
+/* The weights, if the node is a Conv of float32 whose epilogue is free. */
+static const ox_tensor *open_conv(const ox_graph *g, const ox_node *conv)
+{
+    const ox_tensor *w = ox_is_op(conv, "Conv") ? constant(g, conv, 1) : NULL;
+    return w && w->dtype == OX_F32 && w->rank >= 3 && !ox_node_attr(conv, "onnxrun_activation") ? w : NULL;
+}
+
 ox_code ox_pass_fuse_conv_act(ox_session *s, ox_graph *g, ox_error *err)
 {
     if (s->options.f64)
         return OX_OK;
     for (size_t k = 0; k < g->n_node; k++) {
-        ox_node *conv = &g->node[k];
-        const char *name;
-        float alpha, beta;
-        if (!ox_is_op(conv, "Conv") || ox_node_attr(conv, "onnxrun_activation"))
+        ox_node *conv = &g->node[k], *last;
+        const char *name = NULL;
+        float alpha = 0, beta = 0;
+        const ox_tensor *w = open_conv(g, conv);
+        if (!w)
             continue;
-        ox_node *act = ox_only_user(g, conv->out[0]);
-        const ox_type *type = conv->n_in > 1 && conv->in[1] >= 0 && g->value[conv->in[1]].constant
-                                  ? &g->value[conv->in[1]].type : NULL;
-        if (!act || !type || g->value[conv->in[1]].constant->dtype != OX_F32 || act->in[0] != conv->out[0] ||
-            !activation(g, act, &name, &alpha, &beta))
+        if ((last = ox_only_user(g, conv->out[0])) != NULL) {
+            if (last->in[0] != conv->out[0] || (!activation(g, last, &name, &alpha, &beta) && !(name = smooth(last))))
+                continue;
+        } else if (s->options.optimize < 2 || !(name = gated(g, conv->out[0], w->rank, &last))) {
             continue;
+        }
         if (!ox_set_attr_str(s, conv, "onnxrun_activation", name) ||
             !ox_set_attr_f32(s, conv, "onnxrun_alpha", alpha) || !ox_set_attr_f32(s, conv, "onnxrun_beta", beta))
             return OX_FAIL(err, OX_E_NOMEM, "out of memory");
-        conv->out[0] = act->out[0];
-        ox_delete_node(act);
+        conv->out[0] = last->out[0]; /* what lies between is pruned */
+        ox_delete_node(last);
+    }
+    return OX_OK;
+}
+
+/* ---- addends ---- */
+
+/* A constant that adds one number to each of the m channels of a tensor of that rank. */
+static bool is_channel_bias(const ox_tensor *c, int rank, int64_t m)
+{
+    if (!c || c->dtype != OX_F32 || c->rank > rank || ox_count(c) != m)
+        return false;
+    for (int d = 0; d < c->rank; d++)
+        if (c->dim[d] != 1 && d != c->rank - rank + 1)
+            return false;
+    return true;
+}
+
+static ox_code add_bias(ox_session *s, ox_graph *g, ox_node *conv, ox_node *add, const ox_tensor *c, ox_error *err)
+{
+    const ox_tensor *b = constant(g, conv, 2);
+    int64_t m = ox_count(c);
+    ox_tensor b2 = { 0 };
+    OX_TRY(ox_tensor_alloc(&b2, OX_F32, 1, &m, err));
+    for (int64_t i = 0; i < m; i++)
+        ((float *)b2.data)[i] = (float)((b ? ox_get_f64(b, i) : 0) + ox_get_f64(c, i));
+    int v = ox_add_constant(s, g, ox_arena_printf(s->arena, "%s/bias", g->value[add->out[0]].name), &b2);
+    if (v < 0 || !ox_set_input(s, conv, 2, v))
+        return OX_FAIL(err, OX_E_NOMEM, "out of memory");
+    conv->out[0] = add->out[0];
+    ox_delete_node(add);
+    return OX_OK;
+}
+
+/* Both of the same float32 shape, whatever the inputs. */
+static bool same_shape(const ox_graph *g, int a, int b)
+{
+    const ox_info *x = &g->value[a], *y = &g->value[b];
+    if (!x->inferred || !y->inferred || x->type.kind != OX_TENSOR || y->type.kind != OX_TENSOR ||
+        x->type.dtype != OX_F32 || y->type.dtype != OX_F32 || x->type.rank != y->type.rank || x->type.rank < 0)
+        return false;
+    for (int d = 0; d < x->type.rank; d++)
+        if (x->type.dim[d] != y->type.dim[d] || x->type.dim[d] == OX_DIM_UNKNOWN)
+            return false;
+    return true;
+}
+
+/* The convolution moves to the place of the addition, where both operands exist. */
+static ox_code add_residual(ox_session *s, ox_node *conv, ox_node *add, int other, ox_error *err)
+{
+    if (!ox_set_input(s, conv, 3, other))
+        return OX_FAIL(err, OX_E_NOMEM, "out of memory");
+    conv->out[0] = add->out[0];
+    *add = *conv;
+    ox_delete_node(conv);
+    return OX_OK;
+}
+
+ox_code ox_pass_fuse_conv_add(ox_session *s, ox_graph *g, ox_error *err)
+{
+    if (s->options.f64)
+        return OX_OK;
+    for (size_t k = 0; k < g->n_node; k++) {
+        ox_node *conv = &g->node[k];
+        const ox_tensor *w = open_conv(g, conv), *c;
+        ox_node *add = w && conv->n_in <= 3 ? ox_only_user(g, conv->out[0]) : NULL;
+        bool bias_known = conv->n_in < 3 || conv->in[2] < 0 || constant(g, conv, 2);
+        if (!add || add->n_in != 2 || (!ox_is_op(add, "Add") && !ox_is_op(add, "Sum")) || add->in[0] == add->in[1] ||
+            ox_node_attr(add, "axis") || ox_node_attr(add, "broadcast"))
+            continue;
+        int side = add->in[1] == conv->out[0];
+        c = constant(g, add, !side);
+        if (is_channel_bias(c, w->rank, w->dim[0])) {
+            if (bias_known)
+                OX_TRY(add_bias(s, g, conv, add, c, err));
+        } else if (!c && add->in[!side] >= 0 && same_shape(g, conv->out[0], add->in[!side])) {
+            OX_TRY(add_residual(s, conv, add, add->in[!side], err));
+        }
     }
     return OX_OK;
 }
