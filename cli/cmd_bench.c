@@ -10,7 +10,7 @@ enum { MAX_RUNS = 1000000, DEFAULT_WARMUP = 3, MIN_RUNS = 5 };
 static const double default_seconds = 2;
 
 typedef struct result {
-    double  first_ms, *ms; /* [n], sorted */
+    double  plan_ms, first_ms, *ms; /* [n], sorted */
     int     n;
     double  mean;
     int64_t flops;
@@ -41,13 +41,24 @@ static int timed_run(job *j, double *ms)
     return status;
 }
 
+static int plan(job *j, result *r)
+{
+    int64_t start = onnxrun_clock_ns();
+    if (onnxrun_session_plan(j->session, j->in, &j->err))
+        return complain_of(j->path, &j->err);
+    r->plan_ms = ms_since(start);
+    return 0;
+}
+
 static int measure(job *j, result *r)
 {
     const args *a = j->a;
     double  ms, seconds = a->seconds >= 0 ? a->seconds : default_seconds;
     int64_t most = a->runs >= 0 ? a->runs : MAX_RUNS,
             warmup = a->warmup >= 0 ? a->warmup : DEFAULT_WARMUP;
-    int     status = timed_run(j, &r->first_ms);
+    int     status = plan(j, r);
+    if (status == 0)
+        status = timed_run(j, &r->first_ms);
     for (int64_t i = 0; i < warmup && status == 0; i++) {
         progress("warming up, run %lld of %lld", (long long)i + 1, (long long)warmup);
         status = timed_run(j, &ms);
@@ -83,6 +94,15 @@ typedef struct row {
     int64_t     ns, calls, flops, bytes;
 } row;
 
+typedef struct profile {
+    row         *nodes, *ops; /* ops: the rows of nodes by operator */
+    size_t       n_node, n_op;
+    int          runs;
+    int64_t      ns;          /* of all rows */
+    double       accounted;   /* ... as a share of the time that the runs took */
+    onnxrun_peak peak;
+} profile;
+
 static int by_time(const void *pa, const void *pb)
 {
     const row *a = pa, *b = pb;
@@ -91,80 +111,103 @@ static int by_time(const void *pa, const void *pb)
 
 static double per_second(int64_t n, int64_t ns) { return ns > 0 ? (double)n / (double)ns : 0; }
 
-static void print_rows(row *rows, size_t n, int runs, const char *title, bool kernels)
+/* The roofs: what a node reaches of the machine's arithmetic, or of its memory where that is more.  Above
+ * 1: its data came from caches, or it needs fewer multiplications than its definition (Winograd). */
+static double of_peak(const profile *p, const row *r, char *which)
 {
-    int64_t total = 0;
-    for (size_t i = 0; i < n; i++)
-        total += rows[i].ns;
-    qsort(rows, n, sizeof *rows, by_time);
-    printf("\n%-32s %8s %10s %7s %9s %8s%s\n", title, "calls", "ms/run", "share", "GFLOP/s", "GB/s",
-           kernels ? "  kernel" : "");
-    for (size_t i = 0; i < n; i++)
-        printf("%-32s %8lld %10.4f %6.1f%% %9.2f %8.2f%s%s%s%s\n", clean(rows[i].name),
-               (long long)(rows[i].calls / runs), (double)rows[i].ns / 1e6 / runs,
-               total ? 100 * (double)rows[i].ns / (double)total : 0,
-               per_second(rows[i].flops, rows[i].ns), per_second(rows[i].bytes, rows[i].ns),
-               kernels ? "  " : "", kernels ? rows[i].op : "", kernels && rows[i].kernel ? " " : "",
-               kernels && rows[i].kernel ? rows[i].kernel : "");
+    double compute = 1e9 * per_second(r->flops, r->ns) / p->peak.flops,
+           memory = 1e9 * per_second(r->bytes, r->ns) / p->peak.bytes;
+    *which = compute >= memory ? 'c' : 'm';
+    return compute >= memory ? compute : memory;
 }
 
-static void json_rows(json *o, const char *key, const row *rows, size_t n, int runs, bool nodes)
+static void print_rows(const profile *p, const row *rows, size_t n, const char *title, bool kernels)
+{
+    printf("\n%-32s %8s %10s %7s %9s %8s %8s%s\n", title, "calls", "ms/run", "share", "GFLOP/s", "GB/s",
+           "of peak", kernels ? "  kernel" : "");
+    for (size_t i = 0; i < n; i++) {
+        const row *r = &rows[i];
+        char   which;
+        double share = of_peak(p, r, &which);
+        printf("%-32s %8lld %10.4f %6.1f%% %9.2f %8.2f %5.0f%% %c%s%s%s%s\n", clean(r->name),
+               (long long)(r->calls / p->runs), (double)r->ns / 1e6 / p->runs,
+               p->ns ? 100 * (double)r->ns / (double)p->ns : 0, per_second(r->flops, r->ns),
+               per_second(r->bytes, r->ns), 100 * share, which, kernels ? "  " : "", kernels ? r->op : "",
+               kernels && r->kernel ? " " : "", kernels && r->kernel ? r->kernel : "");
+    }
+}
+
+static void json_rows(json *o, const char *key, const profile *p, const row *rows, size_t n, bool nodes)
 {
     json_open(o, key, '[');
     for (size_t i = 0; i < n; i++) {
+        char   which;
+        double share = of_peak(p, &rows[i], &which);
         json_open(o, NULL, '{');
         json_str(o, nodes ? "node" : "op", rows[i].name);
         if (nodes) {
             json_str(o, "op", rows[i].op);
             json_str(o, "kernel", rows[i].kernel);
         }
-        json_num(o, "calls", (double)rows[i].calls / runs);
-        json_num(o, "ms", (double)rows[i].ns / 1e6 / runs);
+        json_num(o, "calls", (double)rows[i].calls / p->runs);
+        json_num(o, "ms", (double)rows[i].ns / 1e6 / p->runs);
         json_num(o, "gflops", per_second(rows[i].flops, rows[i].ns));
         json_num(o, "gb_per_s", per_second(rows[i].bytes, rows[i].ns));
+        json_num(o, "of_peak", share);
+        json_str(o, "bound", which == 'c' ? "compute" : "memory");
         json_close(o, '}');
     }
     json_close(o, ']');
 }
 
-/* rows[0..n) by node; ops by operator. */
-static size_t collect(const onnxrun_node_profile *p, size_t n, row *rows, row *ops)
+/* Sums by node and by operator; those that took longest come first. */
+static void collect(profile *p, const onnxrun_node_profile *from, const result *r)
 {
-    size_t n_op = 0, k;
-    for (size_t i = 0; i < n; i++) {
-        rows[i] =
-            (row){ p[i].node, p[i].kernel, p[i].op, p[i].ns, p[i].calls, p[i].flops, p[i].bytes };
-        for (k = 0; k < n_op && strcmp(ops[k].name, p[i].op) != 0;)
+    size_t k;
+    for (size_t i = 0; i < p->n_node; i++) {
+        const onnxrun_node_profile *f = &from[i];
+        p->nodes[i] = (row){ f->node, f->kernel, f->op, f->ns, f->calls, f->flops, f->bytes };
+        p->ns += f->ns;
+        for (k = 0; k < p->n_op && strcmp(p->ops[k].name, f->op) != 0;)
             k++;
-        if (k == n_op)
-            ops[n_op++] = (row){ .name = p[i].op };
-        ops[k].ns += p[i].ns;
-        ops[k].calls += p[i].calls;
-        ops[k].flops += p[i].flops;
-        ops[k].bytes += p[i].bytes;
+        if (k == p->n_op)
+            p->ops[p->n_op++] = (row){ .name = f->op };
+        p->ops[k].ns += f->ns;
+        p->ops[k].calls += f->calls;
+        p->ops[k].flops += f->flops;
+        p->ops[k].bytes += f->bytes;
     }
-    return n_op;
+    p->accounted = (double)p->ns / (1e6 * r->mean * r->n);
+    qsort(p->nodes, p->n_node, sizeof *p->nodes, by_time);
+    qsort(p->ops, p->n_op, sizeof *p->ops, by_time);
 }
 
-static int show_profile(job *j, int runs, json *o)
+static int show_profile(job *j, const result *r, json *o)
 {
-    size_t n;
-    const onnxrun_node_profile *p = onnxrun_session_profiles(j->session, &n);
-    row *rows = calloc(2 * n + 1, sizeof *rows);
-    if (!rows)
+    profile p = { .runs = r->n };
+    const onnxrun_node_profile *from = onnxrun_session_profiles(j->session, &p.n_node);
+    if (onnxrun_measure_peak(j->options.threads, &p.peak, &j->err))
+        return complain_of(j->path, &j->err);
+    if (!(p.nodes = calloc(2 * p.n_node + 1, sizeof *p.nodes)))
         return complain("out of memory");
-    row   *ops = rows + n;
-    size_t n_op = collect(p, n, rows, ops);
+    p.ops = p.nodes + p.n_node;
+    collect(&p, from, r);
     if (o) {
         json_open(o, "profile", '{');
-        json_rows(o, "operators", ops, n_op, runs, false);
-        json_rows(o, "nodes", rows, n, runs, true);
+        json_num(o, "peak_gflops", p.peak.flops / 1e9);
+        json_num(o, "peak_gb_per_s", p.peak.bytes / 1e9);
+        json_num(o, "accounted", p.accounted);
+        json_rows(o, "operators", &p, p.ops, p.n_op, false);
+        json_rows(o, "nodes", &p, p.nodes, p.n_node, true);
         json_close(o, '}');
     } else {
-        print_rows(ops, n_op, runs, "operator", false);
-        print_rows(rows, n, runs, "node", true);
+        printf("machine     %10.2f GFLOP/s   %.2f GB/s, measured; \"of peak\": c of the first, m of the second\n",
+               p.peak.flops / 1e9, p.peak.bytes / 1e9);
+        printf("profile     %10.1f %% of the time\n", 100 * p.accounted);
+        print_rows(&p, p.ops, p.n_op, "operator", false);
+        print_rows(&p, p.nodes, p.n_node, "node", true);
     }
-    free(rows);
+    free(p.nodes);
     return 0;
 }
 
@@ -232,6 +275,7 @@ static int print_json(job *j, const result *r)
     json_int(&o, "threads", threads_of(j));
     json_str(&o, "isa", onnxrun_isa());
     json_num(&o, "load_ms", j->load_ms);
+    json_num(&o, "plan_ms", r->plan_ms);
     json_num(&o, "first_run_ms", r->first_ms);
     json_int(&o, "runs", r->n);
     json_open(&o, "latency_ms", '{');
@@ -247,7 +291,7 @@ static int print_json(job *j, const result *r)
     json_int(&o, "flops", r->flops);
     json_num(&o, "gflops", gflops(r));
     if (j->a->profile)
-        status = show_profile(j, r->n, &o);
+        status = show_profile(j, r, &o);
     json_close(&o, '}');
     return status;
 }
@@ -256,7 +300,8 @@ static int print_text(job *j, const result *r)
 {
     printf("%s  %d thread%s, %s\n", clean(j->path), threads_of(j), threads_of(j) == 1 ? "" : "s",
            onnxrun_isa());
-    printf("load        %10.3f ms\nfirst run   %10.3f ms\n", j->load_ms, r->first_ms);
+    printf("load        %10.3f ms\nplan        %10.3f ms\nfirst run   %10.3f ms\n", j->load_ms, r->plan_ms,
+           r->first_ms);
     printf(
         "latency p50 %10.3f ms   min %.3f  p90 %.3f  p99 %.3f  max %.3f  mean %.3f   (%d runs)\n",
         percentile(r, 0.5), r->ms[0], percentile(r, 0.9), percentile(r, 0.99), r->ms[r->n - 1],
@@ -265,7 +310,7 @@ static int print_text(job *j, const result *r)
     printf("compute     %10.2f GFLOP/s   %sFLOP an inference\n", gflops(r),
            count_text((double)r->flops));
     printf("peak RSS    %10s\n", size_text((double)r->rss));
-    return j->a->profile ? show_profile(j, r->n, NULL) : 0;
+    return j->a->profile ? show_profile(j, r, NULL) : 0;
 }
 
 static int bench(job *j, const args *a, onnxrun_output *file, result *r)

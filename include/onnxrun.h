@@ -327,6 +327,12 @@ typedef void onnxrun_node_fn(void *ctx, const char *node, const char *op, const 
 OX_API void onnxrun_session_on_node(onnxrun_session *s, onnxrun_node_fn *fn, void *ctx);
 OX_API int64_t onnxrun_clock_ns(void);
 
+/* What this machine can do at best: float additions and multiplications a second at the level in use,
+ * bytes a second from memory.  Measured by `threads` threads (0: physical cores) in some tens of
+ * milliseconds. */
+typedef struct onnxrun_peak { double flops, bytes; } onnxrun_peak;
+OX_API onnxrun_code onnxrun_measure_peak(int threads, onnxrun_peak *out, onnxrun_error *err);
+
 /* ---- comparing ---- */
 
 /* |actual - expected| <= atol + rtol * |expected|; NaN equals NaN, infinities by sign; integers,

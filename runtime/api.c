@@ -5,6 +5,7 @@
 #include "runtime/base/log.h"
 #include "runtime/io/out.h"
 #include "runtime/load/load.h"
+#include "runtime/peak.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -336,6 +337,17 @@ const onnxrun_node_profile *onnxrun_session_profiles(onnxrun_session *s, size_t 
             p[i].node->name, op_text(s, p[i].node), p[i].kernel, p[i].ns, p[i].calls, p[i].flops,
             p[i].bytes};
     return s->profile;
+}
+
+onnxrun_code onnxrun_measure_peak(int threads, onnxrun_peak *out, onnxrun_error *err)
+{
+    ox_error e = { 0 };
+    ox_peak peak = { 0 };
+    ox_pool *pool = ox_pool_create(threads > 0 ? threads : ox_cpu_cores());
+    ox_code code = pool ? ox_peak_measure(pool, &peak, &e) : OX_FAIL(&e, OX_E_NOMEM, "out of memory");
+    ox_pool_destroy(pool);
+    *out = (onnxrun_peak){ peak.flops, peak.bytes };
+    return ox_api_give(err, &e, NULL, code);
 }
 
 static ox_code observe(void *ctx, const ox_graph *g, const ox_node *n, ox_run *r)

@@ -270,11 +270,14 @@ ox_code ox_plan_run(ox_plan *p, ox_error *err)
         ox_step *t = &p->step[k];
         if (t->done && !s->observe)
             continue;
-        int64_t start = s->profiling ? ox_clock_ns() : 0;
+        int64_t start = s->profiling ? ox_clock_ns() : 0, outer = s->inner_ns;
+        s->inner_ns = 0;
         ox_mark mark = ox_session_mark(s);
         ox_code code = t->done ? OX_OK : run_step(t, err);
         if (s->profiling && !t->done) {
-            t->profile.ns += ox_clock_ns() - start;
+            int64_t ns = ox_clock_ns() - start;
+            t->profile.ns += ns - s->inner_ns; /* no time is counted twice */
+            s->inner_ns = outer + ns;
             t->profile.calls++;
             t->profile.bytes += (int64_t)step_bytes(t);
             t->profile.kernel = t->run.kernel;
