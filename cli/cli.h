@@ -24,7 +24,7 @@ typedef struct args {
     int64_t     max_memory;
     double      seconds, timeout, rtol, atol;
     const char *isa, *precision, *output, *format, *stage, *trace, *json_file, *dtype;
-    const char *tolerance, *against;
+    const char *tolerance, *against, *node;
     bool        strict, explain, no_explain, determinism, rules;
     list        dims, outputs, expect, cases;
 } args;
@@ -49,11 +49,12 @@ int cmd_test(const args *a);
 int cmd_ops(const args *a);
 int cmd_dump(const args *a);
 int cmd_lint(const args *a);
+int cmd_reduce(const args *a);
 
 /* ---- options.c ---- */
 enum {
     RUN = 1, CHECK = 2, DIFF = 4, BENCH = 8, INFO = 16, TEST = 32, OPS = 64, DUMP = 128, TRACE = 256,
-    LINT = 512,
+    LINT = 512, REDUCE = 1024,
 };
 /* 0, or STATUS_BAD after complaining. */
 int  parse_args(args *a, const command *c, int argc, char **argv);
@@ -124,6 +125,20 @@ bool is_bundle(const char *file); /* an .npz or a folder */
 bool case_file(char *path, size_t n, const char *folder, const char *stem, int j);
 /* NAME=FILE in two; false also where a file of just that spelling exists. */
 bool split_name(const char *text, char *name, size_t n_name, const char **file);
+
+/* ---- known.c: the reference of trace and reduce ---- */
+typedef struct holdings { /* what the reference holds */
+    const char          **name;
+    const onnxrun_value **value;
+    size_t                n;
+    onnxrun_bundle       *bundle;  /* owners of the above */
+    onnxrun_model        *model;
+    onnxrun_session      *session, *names;
+    const onnxrun_value **out;
+} holdings;
+/* From --against; nothing for "oracle".  Release it in any case. */
+int  load_known(job *j, holdings *k);
+void release_known(holdings *k);
 
 /* ---- cmd_lint.c: what info shows of it too ---- */
 void print_finding(const onnxrun_lint_finding *f);

@@ -35,6 +35,13 @@ const command commands[] = {
       "  onnxrun trace model.onnx input.npy --against optimised.onnx\n"
       "  onnxrun trace model.onnx input.npy --against oracle --json",
       TRACE, cmd_trace, 1, ANY },
+    { "reduce", "MODEL [INPUT ...] --against REF -o DIR",
+      "Writes the first node that departs from the reference as an ONNX test case: a model of that node\n"
+      "(and of those before it whose values the reference does not hold), the inputs it saw, and the\n"
+      "float64 truth as the expected output.  Any runtime can replay it: onnxrun test DIR.",
+      "  onnxrun reduce model.onnx input.npy --against intermediates.npz -o case/\n"
+      "  onnxrun reduce model.onnx input.npy --against oracle --node conv1 -o case/",
+      REDUCE, cmd_reduce, 1, ANY },
     { "diff", "ACTUAL EXPECTED",
       "Compares two tensors (.npy, .pb), two .npz files or two folders by the rule of check.",
       "  onnxrun diff out.npy torch_out.npy\n"

@@ -32,9 +32,9 @@ typedef struct option {
 } option;
 
 enum {
-    ENGINE = RUN | CHECK | BENCH | TRACE,
-    ALL = 0x3ff,
-    FEEDS = RUN | CHECK | BENCH | INFO | DUMP | TRACE,
+    ENGINE = RUN | CHECK | BENCH | TRACE | REDUCE,
+    ALL = 0x7ff,
+    FEEDS = RUN | CHECK | BENCH | INFO | DUMP | TRACE | REDUCE,
 };
 #define AT(member) offsetof(args, member)
 
@@ -57,7 +57,11 @@ static const option options[] = {
     { "rules", 0, FLAG, LINT, AT(rules), NULL, "list the rules" },
     { "case", 0, EACH, CHECK, AT(cases), "DIR",
       "a folder with input_<i> and output_<j> files; repeat it for several input sets" },
-    { "against", 0, WORD, TRACE, AT(against), "REF",
+    { "output", 'o', WORD, REDUCE, AT(output), "DIR",
+      "the folder of the case; it is made, and must not hold one already" },
+    { "node", 0, WORD, REDUCE, AT(node), "NAME",
+      "reduce to this node, or the one that makes this value, whether it departs or not" },
+    { "against", 0, WORD, TRACE | REDUCE, AT(against), "REF",
       "what to compare with: an .npz or folder of values by name, another model, or \"oracle\"" },
     { "no-explain", 0, FLAG, TRACE, AT(no_explain), NULL, "do not look for the cause" },
     { "explain", 0, FLAG, TRACE, AT(explain), NULL, "look for the cause (the default)" },

@@ -445,6 +445,27 @@ OX_API onnxrun_code onnxrun_trace_run(const onnxrun_model *m, const onnxrun_opti
                                       bool explain, onnxrun_trace **out, onnxrun_error *err);
 OX_API void onnxrun_trace_destroy(onnxrun_trace *t);
 
+/* ---- reducing: the smallest reproducer ---- */
+
+typedef struct onnxrun_reduction {
+    bool   written;    /* false: nothing departs */
+    char   node[200], op[64], value[200];
+    bool   no_truth;   /* an expected output is our own: the operator has no float64 truth */
+    size_t n_node, n_input, n_weight, n_output, n_bytes;
+    double tolerance;  /* absolute: between right and wrong */
+    char   reason[700];
+} onnxrun_reduction;
+
+/* Writes the first node that departs (as onnxrun_trace_run finds it; n 0: our own run against its
+ * truth) to a folder, as an ONNX test case: model.onnx, test_data_set_0/{input,output}_<i>.pb, data.json;
+ * reference_<j>.pb is what the reference had.  node (may be NULL): this one instead, whether it departs or
+ * not.  The folder is made; it must not hold a case already.  All files appear or none. */
+OX_API onnxrun_code onnxrun_reduce(const onnxrun_model *m, const onnxrun_options *options,
+                                   const onnxrun_value *const *in, size_t n,
+                                   const char *const *names, const onnxrun_value *const *values,
+                                   const char *node, const char *folder, onnxrun_reduction *out,
+                                   onnxrun_error *err);
+
 /* ---- lint: what can be said against a model before anything runs ---- */
 
 typedef enum onnxrun_severity {

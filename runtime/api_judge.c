@@ -1,5 +1,6 @@
-/* The public API: verdicts and traces. */
+/* The public API: verdicts, traces, reproducers. */
 #include "runtime/api.h"
+#include "verify/reduce.h"
 #include "verify/trace.h"
 
 #include <stdlib.h>
@@ -70,6 +71,46 @@ onnxrun_code onnxrun_judge(const onnxrun_model *m, const onnxrun_options *option
     free(ve);
     free(none);
     free(j);
+    return ox_api_give(err, &e, m->m->path, code);
+}
+
+/* ---- reproducers ---- */
+
+static void give_reduction(onnxrun_reduction *to, const ox_reduction *r)
+{
+    *to = (onnxrun_reduction){.written = r->written,
+                              .no_truth = r->no_truth,
+                              .n_node = r->n_node,
+                              .n_input = r->n_input,
+                              .n_weight = r->n_weight,
+                              .n_output = r->n_output,
+                              .n_bytes = r->n_bytes,
+                              .tolerance = r->tolerance};
+    snprintf(to->node, sizeof to->node, "%s", r->node);
+    snprintf(to->op, sizeof to->op, "%s", r->op);
+    snprintf(to->value, sizeof to->value, "%s", r->value);
+    snprintf(to->reason, sizeof to->reason, "%s", r->reason);
+}
+
+onnxrun_code onnxrun_reduce(const onnxrun_model *m, const onnxrun_options *options,
+                            const onnxrun_value *const *in, size_t n, const char *const *names,
+                            const onnxrun_value *const *v, const char *node, const char *folder,
+                            onnxrun_reduction *out, onnxrun_error *err)
+{
+    ox_error     e = { 0 };
+    ox_options   o = internal_options(options);
+    ox_reduction r = { 0 };
+    const ox_value **vin = values(in, (size_t)(m->m->graph->n_in + options->n_override));
+    ox_known *ref = calloc(n + 1, sizeof *ref);
+    ox_code code = vin && ref ? OX_OK : OX_FAIL(&e, OX_E_NOMEM, "out of memory");
+    for (size_t i = 0; i < n && code == OX_OK; i++)
+        ref[i] = (ox_known){ names[i], ox_api_value(v[i]) };
+    if (code == OX_OK)
+        code = ox_reduce(m->m, &o, vin, ref, n, node, folder, &r, &e);
+    if (code == OX_OK)
+        give_reduction(out, &r);
+    free(vin);
+    free(ref);
     return ox_api_give(err, &e, m->m->path, code);
 }
 

@@ -2,6 +2,7 @@
 #include "verify/lint.h"
 
 #include "runtime/graph/names.h"
+#include "runtime/load/load.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -286,24 +287,11 @@ bool ox_lint_opset_unused(ox_look *k)
     return false;
 }
 
-/* The IR version of the ONNX release that brought each opset of ai.onnx. */
-static int ir_of_opset(int opset)
-{
-    static const struct { int opset, ir; } since[] = {
-        { 28, 14 }, { 25, 13 }, { 24, 12 }, { 23, 11 }, { 21, 10 }, { 19, 9 }, { 15, 8 },
-        { 12, 7 },  { 11, 6 },  { 10, 5 },  { 9, 4 },   { 1, 3 },
-    };
-    for (size_t i = 0; i < OX_COUNT(since); i++)
-        if (opset >= since[i].opset)
-            return since[i].ir;
-    return 0;
-}
-
 bool ox_lint_ir_version(ox_look *k)
 {
     for (int i = 0; i < k->m->n_opset && !k->g->parent; i++) {
         const ox_opset *o = &k->m->opset[i];
-        int wanted = *o->domain ? 0 : ir_of_opset(o->version);
+        int wanted = *o->domain ? 0 : ox_ir_of_opset(o->version);
         if (k->m->ir_version >= wanted)
             continue;
         ox_lint_detail(k, "IR version %d, opset %d came with %d", k->m->ir_version, o->version, wanted);

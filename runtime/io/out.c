@@ -138,6 +138,22 @@ ox_code ox_out_create(const char *folder, bool make, ox_out **out, ox_error *err
     return OX_OK;
 }
 
+/* A file of the folder, or of a folder in it. */
+static bool below(const char *name)
+{
+    const char *slash = strchr(name, '/');
+    return !slash || (slash != name && *name != '.' && !strchr(slash + 1, '/') && slash[1] != '.');
+}
+
+/* The folder that a file's name begins with, as a path; false: none. */
+static bool folder_of(const ox_out *o, const char *name, char path[MAX_PREFIX + MAX_NAME])
+{
+    const char *slash = strchr(name, '/');
+    if (slash)
+        snprintf(path, MAX_PREFIX + MAX_NAME, "%s/%.*s", o->live->folder, (int)(slash - name), name);
+    return slash != NULL;
+}
+
 static ox_code check_name(ox_out *o, const char *name, ox_error *err)
 {
     char path[MAX_PREFIX + MAX_NAME];
@@ -146,7 +162,7 @@ static ox_code check_name(ox_out *o, const char *name, ox_error *err)
         if (strcmp(o->name[i], name) == 0)
             return OX_FAIL(err, OX_E_IO, "two outputs would both be called %s: save to an .npz",
                            name);
-    if (strlen(name) >= MAX_NAME || strchr(name, '/'))
+    if (strlen(name) >= MAX_NAME || !below(name))
         return OX_FAIL(err, OX_E_IO, "\"%.60s\" is no file name", name);
     snprintf(path, sizeof path, "%s/%s", o->live->folder, name);
     if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
@@ -204,6 +220,8 @@ ox_code ox_out_commit(ox_out *o, ox_error *err)
     OX_TRY(ox_out_close(o, err));
     for (int i = 0; i < o->n; i++) {
         temp_name(from, o->live->prefix, i);
+        if (folder_of(o, o->name[i], to))
+            mkdir(to, 0777); /* where that fails, so does what follows */
         snprintf(to, sizeof to, "%s/%s", o->live->folder, o->name[i]);
         if (rename(from, to) == 0)
             continue;
@@ -211,6 +229,8 @@ ox_code ox_out_commit(ox_out *o, ox_error *err)
         while (i-- > 0) { /* all or nothing */
             snprintf(to, sizeof to, "%s/%s", o->live->folder, o->name[i]);
             unlink(to);
+            if (folder_of(o, o->name[i], to))
+                rmdir(to); /* the last of its files gone */
         }
         return code;
     }

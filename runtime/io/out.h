@@ -13,7 +13,8 @@ typedef struct ox_out ox_out;
 /* All files of one ox_out live in `folder`; with `make` it is created if its parent exists.  Fails
  * at once where no file can be created there. */
 ox_code ox_out_create(const char *folder, bool make, ox_out **out, ox_error *err) OX_MUST_CHECK;
-/* The next file, empty; name is its final name without folders.  One file is open at a time. */
+/* The next file, empty; name is its final name, FILE or FOLDER/FILE: the
+ * folder is made by commit.  One file is open at a time. */
 ox_code ox_out_open(ox_out *o, const char *name, FILE **f, ox_error *err) OX_MUST_CHECK;
 /* Flushes and closes it: a full disk shows here at the latest. */
 ox_code ox_out_close(ox_out *o, ox_error *err) OX_MUST_CHECK;

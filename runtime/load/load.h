@@ -28,4 +28,19 @@ ox_code ox_pb_read_value(const void *bytes, size_t n, const ox_type *type, ox_va
 ox_code ox_pb_write_value(const ox_value *v, const ox_type *type, const char *name, ox_buf **bytes,
                           ox_error *err) OX_MUST_CHECK;
 
+/* Nodes of a graph, in their order, to be a model of their own.  What they read is an input (listed
+ * here with its type), a constant, or made by another of the nodes. */
+typedef struct ox_cut {
+    const ox_graph *g;
+    const size_t   *node;  size_t n_node;
+    const int      *in;    const ox_type *in_type;   size_t n_in;
+    const int      *out;   const ox_type *out_type;  size_t n_out;
+    const char     *doc;   /* what the model is; may be NULL */
+} ox_cut;
+/* A whole model file.  Functions have been expanded by the loader, so there are none in it. */
+ox_code ox_pb_write_model(const ox_cut *c, ox_buf **bytes, ox_error *err) OX_MUST_CHECK;
+
+/* The IR version of the ONNX release that brought this opset of ai.onnx. */
+int ox_ir_of_opset(int opset);
+
 #endif

@@ -1,19 +1,11 @@
 /* Values to protobuf bytes.  Elements go to raw_data without a copy where memory has the file's
  * form. */
-#include "runtime/load/load.h"
-#include "runtime/load/proto.h"
+#include "runtime/load/write.h"
 
 #include <limits.h>
 #include <string.h>
 
-/* Functions that make a message return NULL where they fail, and leave the code here. */
-typedef struct writer {
-    ox_arena *a;
-    ox_error *err;
-    ox_code code;
-} writer;
-
-static void *no_memory(writer *w)
+void *ox_write_no_memory(ox_writer *w)
 {
     w->code = OX_FAIL(w->err, OX_E_NOMEM, "out of memory");
     return NULL;
@@ -32,7 +24,7 @@ static void pack_bits(uint8_t *to, const uint8_t *from, size_t n, int bits)
         *to = (uint8_t)have;
 }
 
-static bool raw_data(writer *w, const ox_tensor *t, ProtobufCBinaryData *out)
+static bool raw_data(ox_writer *w, const ox_tensor *t, ProtobufCBinaryData *out)
 {
     size_t n = (size_t)ox_count(t), n_bytes = n * ox_dtype_size(t->dtype);
     int bits = ox_dtype_file_bits(t->dtype);
@@ -41,7 +33,7 @@ static bool raw_data(writer *w, const ox_tensor *t, ProtobufCBinaryData *out)
         out->len = n / 8 * (size_t)bits + (n % 8 * (size_t)bits + 7) / 8;
         out->data = ox_arena_alloc(w->a, out->len);
         if (!out->data)
-            return no_memory(w);
+            return ox_write_no_memory(w);
         pack_bits(out->data, t->data, n, bits);
     }
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
@@ -49,7 +41,7 @@ static bool raw_data(writer *w, const ox_tensor *t, ProtobufCBinaryData *out)
     if (word > 1) {
         out->data = ox_arena_alloc(w->a, n_bytes);
         if (!out->data)
-            return no_memory(w);
+            return ox_write_no_memory(w);
         for (size_t i = 0; i < n_bytes; i++)
             out->data[i] = ((const uint8_t *)t->data)[i / word * word + word - 1 - i % word];
     }
@@ -57,22 +49,22 @@ static bool raw_data(writer *w, const ox_tensor *t, ProtobufCBinaryData *out)
     return true;
 }
 
-static ProtobufCBinaryData *strings(writer *w, const ox_str *from, size_t n)
+ProtobufCBinaryData *ox_write_strings(ox_writer *w, const ox_str *from, size_t n)
 {
     ProtobufCBinaryData *to = ox_arena_array(w->a, n, sizeof *to);
     if (!to)
-        return no_memory(w);
+        return ox_write_no_memory(w);
     for (size_t i = 0; i < n; i++)
         to[i] = (ProtobufCBinaryData){from[i].n, (uint8_t *)(uintptr_t)from[i].s};
     return to;
 }
 
-static OxPb__TensorProto *make_tensor(writer *w, const ox_tensor *t, const char *name)
+OxPb__TensorProto *ox_write_tensor(ox_writer *w, const ox_tensor *t, const char *name)
 {
     OxPb__TensorProto *p = ox_arena_alloc(w->a, sizeof *p);
     int64_t *dims = ox_arena_array(w->a, (size_t)t->rank, sizeof *dims);
     if (!p || !dims)
-        return no_memory(w);
+        return ox_write_no_memory(w);
     memcpy(dims, t->dim, (size_t)t->rank * sizeof *dims);
     ox_pb__tensor_proto__init(p);
     p->name = (char *)(uintptr_t)name;
@@ -82,22 +74,22 @@ static OxPb__TensorProto *make_tensor(writer *w, const ox_tensor *t, const char 
     p->dims = dims;
     if (t->dtype == OX_STR) {
         p->n_string_data = (size_t)ox_count(t);
-        p->string_data = strings(w, t->data, p->n_string_data);
+        p->string_data = ox_write_strings(w, t->data, p->n_string_data);
         return p->string_data ? p : NULL;
     }
     p->has_raw_data = 1;
     return raw_data(w, t, &p->raw_data) ? p : NULL;
 }
 
-static OxPb__SparseTensorProto *make_sparse(writer *w, const ox_value *v, const char *name)
+OxPb__SparseTensorProto *ox_write_sparse(ox_writer *w, const ox_value *v, const char *name)
 {
     const ox_tensor *indices = &ox_seq_at(v->seq, 0)->t, *shape = &ox_seq_at(v->seq, 1)->t;
     OxPb__SparseTensorProto *p = ox_arena_alloc(w->a, sizeof *p);
     if (!p)
-        return no_memory(w);
+        return ox_write_no_memory(w);
     ox_pb__sparse_tensor_proto__init(p);
-    p->values = make_tensor(w, &v->t, name);
-    p->indices = make_tensor(w, indices, NULL);
+    p->values = ox_write_tensor(w, &v->t, name);
+    p->indices = ox_write_tensor(w, indices, NULL);
     p->n_dims = (size_t)shape->dim[0];
     p->dims = shape->data;
     return p->values && p->indices ? p : NULL;
@@ -119,19 +111,19 @@ static int32_t kind_number(ox_kind kind)
     }
 }
 
-static OxPb__SequenceProto *make_sequence(writer *w, const ox_value *v, const ox_type *type,
+static OxPb__SequenceProto *make_sequence(ox_writer *w, const ox_value *v, const ox_type *type,
                                           const char *name);
-static OxPb__MapProto *make_map(writer *w, const ox_value *v, const ox_type *type,
+static OxPb__MapProto *make_map(ox_writer *w, const ox_value *v, const ox_type *type,
                                 const char *name);
 
 /* Appends to the list of x's kind, which has room. */
-static bool add_element(writer *w, OxPb__SequenceProto *p, const ox_value *x, const ox_type *type)
+static bool add_element(ox_writer *w, OxPb__SequenceProto *p, const ox_value *x, const ox_type *type)
 {
     switch (x->kind) {
     case OX_TENSOR:
-        return (p->tensor_values[p->n_tensor_values++] = make_tensor(w, &x->t, NULL)) != NULL;
+        return (p->tensor_values[p->n_tensor_values++] = ox_write_tensor(w, &x->t, NULL)) != NULL;
     case OX_SPARSE:
-        return (p->sparse_tensor_values[p->n_sparse_tensor_values++] = make_sparse(w, x, NULL)) !=
+        return (p->sparse_tensor_values[p->n_sparse_tensor_values++] = ox_write_sparse(w, x, NULL)) !=
                NULL;
     case OX_SEQUENCE:
         return (p->sequence_values[p->n_sequence_values++] = make_sequence(w, x, type, NULL)) !=
@@ -141,12 +133,12 @@ static bool add_element(writer *w, OxPb__SequenceProto *p, const ox_value *x, co
     }
 }
 
-static OxPb__SequenceProto *new_sequence(writer *w, ox_kind kind, size_t n, const char *name)
+static OxPb__SequenceProto *new_sequence(ox_writer *w, ox_kind kind, size_t n, const char *name)
 {
     OxPb__SequenceProto *p = ox_arena_alloc(w->a, sizeof *p);
     void *items = ox_arena_array(w->a, n, sizeof(void *));
     if (!p || !items)
-        return no_memory(w);
+        return ox_write_no_memory(w);
     ox_pb__sequence_proto__init(p);
     p->name = (char *)(uintptr_t)name;
     p->has_elem_type = 1;
@@ -163,7 +155,7 @@ static OxPb__SequenceProto *new_sequence(writer *w, ox_kind kind, size_t n, cons
 }
 
 /* All elements must be of the first one's kind: ONNX has one list for each. */
-static OxPb__SequenceProto *make_sequence(writer *w, const ox_value *v, const ox_type *type,
+static OxPb__SequenceProto *make_sequence(ox_writer *w, const ox_value *v, const ox_type *type,
                                           const char *name)
 {
     size_t n = ox_seq_size(v->seq);
@@ -184,7 +176,7 @@ static OxPb__SequenceProto *make_sequence(writer *w, const ox_value *v, const ox
 }
 
 /* The values of a map that are the elements of one tensor, as scalars. */
-static OxPb__SequenceProto *make_scalars(writer *w, const ox_tensor *t)
+static OxPb__SequenceProto *make_scalars(ox_writer *w, const ox_tensor *t)
 {
     size_t n = (size_t)ox_count(t), size = ox_dtype_size(t->dtype);
     OxPb__SequenceProto *p = new_sequence(w, OX_TENSOR, n, NULL);
@@ -197,28 +189,28 @@ static OxPb__SequenceProto *make_scalars(writer *w, const ox_tensor *t)
     return p;
 }
 
-static OxPb__MapProto *make_map(writer *w, const ox_value *v, const ox_type *type, const char *name)
+static OxPb__MapProto *make_map(ox_writer *w, const ox_value *v, const ox_type *type, const char *name)
 {
     const ox_tensor *keys = ox_map_keys(v->map);
     const ox_value *values = ox_map_values(v->map);
     size_t n = (size_t)ox_count(keys);
     OxPb__MapProto *p = ox_arena_alloc(w->a, sizeof *p);
     if (!p)
-        return no_memory(w);
+        return ox_write_no_memory(w);
     ox_pb__map_proto__init(p);
     p->name = (char *)(uintptr_t)name;
     p->has_key_type = 1;
     p->key_type = (int32_t)keys->dtype;
     if (keys->dtype == OX_STR) {
         p->n_string_keys = n;
-        p->string_keys = strings(w, keys->data, n);
+        p->string_keys = ox_write_strings(w, keys->data, n);
         if (!p->string_keys)
             return NULL;
     } else {
         p->n_keys = n;
         p->keys = ox_arena_array(w->a, n, sizeof *p->keys);
         if (!p->keys)
-            return no_memory(w);
+            return ox_write_no_memory(w);
         ox_to_i64(p->keys, keys->data, keys->dtype, n);
     }
     const ox_type sequence = {.kind = OX_SEQUENCE, .elem = type ? type->elem : NULL};
@@ -227,21 +219,21 @@ static OxPb__MapProto *make_map(writer *w, const ox_value *v, const ox_type *typ
     return p->values ? p : NULL;
 }
 
-static OxPb__OptionalProto *make_optional(writer *w, const ox_value *v, const ox_type *type,
+static OxPb__OptionalProto *make_optional(ox_writer *w, const ox_value *v, const ox_type *type,
                                           const char *name)
 {
     OxPb__OptionalProto *p = ox_arena_alloc(w->a, sizeof *p);
     if (!p)
-        return no_memory(w);
+        return ox_write_no_memory(w);
     ox_pb__optional_proto__init(p);
     p->name = (char *)(uintptr_t)name;
     p->has_elem_type = 1;
     p->elem_type = kind_number(v->kind); /* the numbers are those of SequenceProto */
     switch (v->kind) {
     case OX_TENSOR:
-        return (p->tensor_value = make_tensor(w, &v->t, NULL)) ? p : NULL;
+        return (p->tensor_value = ox_write_tensor(w, &v->t, NULL)) ? p : NULL;
     case OX_SPARSE:
-        return (p->sparse_tensor_value = make_sparse(w, v, NULL)) ? p : NULL;
+        return (p->sparse_tensor_value = ox_write_sparse(w, v, NULL)) ? p : NULL;
     case OX_SEQUENCE:
         return (p->sequence_value = make_sequence(w, v, type, NULL)) ? p : NULL;
     case OX_MAP:
@@ -251,7 +243,7 @@ static OxPb__OptionalProto *make_optional(writer *w, const ox_value *v, const ox
     }
 }
 
-static void *make(writer *w, const ox_value *v, const ox_type *type, const char *name)
+static void *make(ox_writer *w, const ox_value *v, const ox_type *type, const char *name)
 {
     if ((type && type->optional) || v->kind == OX_NONE)
         return make_optional(w, v, type, name);
@@ -260,28 +252,32 @@ static void *make(writer *w, const ox_value *v, const ox_type *type, const char 
     if (v->kind == OX_MAP)
         return make_map(w, v, type, name);
     if (v->kind == OX_SPARSE)
-        return make_sparse(w, v, name);
-    return make_tensor(w, &v->t, name);
+        return ox_write_sparse(w, v, name);
+    return ox_write_tensor(w, &v->t, name);
+}
+
+ox_code ox_write_pack(ox_writer *w, const ProtobufCMessage *m, ox_buf **bytes)
+{
+    *bytes = NULL;
+    if (!m)
+        return w->code;
+    size_t n = protobuf_c_message_get_packed_size(m);
+    if (n > INT_MAX) /* every protobuf reader's limit */
+        return OX_FAIL(w->err, OX_E_LIMIT, "%zu bytes do not fit into a protobuf file (2 GB)", n);
+    if (!(*bytes = ox_buf_create(n)))
+        return ox_buf_fail(n, w->err);
+    protobuf_c_message_pack(m, ox_buf_data(*bytes));
+    return OX_OK;
 }
 
 ox_code ox_pb_write_value(const ox_value *v, const ox_type *type, const char *name, ox_buf **bytes,
                           ox_error *err)
 {
-    writer w = {.a = ox_arena_create(0), .err = err};
+    ox_writer w = {.a = ox_arena_create(0), .err = err};
     *bytes = NULL;
     if (!w.a)
         return OX_FAIL(err, OX_E_NOMEM, "out of memory");
-    const ProtobufCMessage *m = make(&w, v, type, name);
-    if (m) {
-        size_t n = protobuf_c_message_get_packed_size(m);
-        if (n > INT_MAX) /* every protobuf reader's limit */
-            w.code =
-                OX_FAIL(err, OX_E_LIMIT, "%zu bytes do not fit into a protobuf file (2 GB)", n);
-        else if (!(*bytes = ox_buf_create(n)))
-            w.code = ox_buf_fail(n, err);
-        else
-            protobuf_c_message_pack(m, ox_buf_data(*bytes));
-    }
+    ox_code code = ox_write_pack(&w, make(&w, v, type, name), bytes);
     ox_arena_destroy(w.a);
-    return w.code;
+    return code;
 }

@@ -1,4 +1,4 @@
 onnxrun --help
-for c in run check trace diff bench info lint test ops dump; do
+for c in run check trace reduce diff bench info lint test ops dump; do
     onnxrun $c --help | sed -n '1p;/^examples/,$p'
 done

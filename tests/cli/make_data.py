@@ -99,4 +99,5 @@ onnx.save(h.make_model(g, opset_imports=[h.make_opsetid("", 18)], ir_version=8),
 np.save("sum_ulp.npy", np.nextafter(np.load("sum.npy"), np.float32(100)))
 np.savez("chain_good.npz", mid=np.array([2, 3], np.float32), y=np.array([3, 4], np.float32))
 np.savez("chain_bad.npz", mid=np.array([2, 3.5], np.float32), y=np.array([3, 4.5], np.float32))
+np.savez("chain_end.npz", y=np.array([3, 4.5], np.float32))
 np.savez("chain_act.npz", mid=np.tanh(np.array([2, 3], np.float32)))
