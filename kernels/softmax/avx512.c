@@ -40,14 +40,22 @@ static inline sum512 add(sum512 s, __m512 e)
 }
 static inline double total(sum512 s) { return _mm512_reduce_add_pd(_mm512_add_pd(s.low, s.high)); }
 
+/* e^d in the lanes of the mask.  What is 0 for sure is set to 0: masked-out keys are such lanes, and an
+ * underflowing scalef takes ten times as long. */
+static inline __m512 exp_lanes(__mmask16 mask, __m512 d)
+{
+    ox_exp512 parts = ox_exp512_parts(_mm512_max_ps(OX_C(-104), d));
+    mask = _mm512_mask_cmp_ps_mask(mask, d, OX_C(-104), _CMP_NLT_UQ);
+    return _mm512_maskz_scalef_ps(mask, _mm512_add_ps(parts.t, parts.m), parts.k);
+}
+
 /* e^(x - shift), stored if y is given.  Softmax never exceeds e^0: nothing to limit there. */
 static inline __m512 exp_step(__mmask16 mask, const float *x, __m512 shift, float *y, bool below_0)
 {
     __m512 d = _mm512_sub_ps(_mm512_maskz_loadu_ps(mask, x), shift);
     if (!below_0)
         d = _mm512_min_ps(OX_C(89), d);
-    ox_exp512 parts = ox_exp512_parts(_mm512_max_ps(OX_C(-104), d));
-    __m512 e = _mm512_maskz_scalef_ps(mask, _mm512_add_ps(parts.t, parts.m), parts.k);
+    __m512 e = exp_lanes(mask, d);
     if (y)
         _mm512_mask_storeu_ps(y, mask, e);
     return e;
@@ -99,12 +107,8 @@ static inline __attribute__((always_inline)) void few(int n, __mmask16 last, con
     for (int k = 1; k < n; k++)
         max = _mm512_max_ps(v[k], max);
     max = OX_C(_mm512_reduce_max_ps(max));
-    for (int k = 0; k < n; k++) {
-        __m512 d = _mm512_max_ps(OX_C(-104), _mm512_sub_ps(v[k], max));
-        ox_exp512 parts = ox_exp512_parts(d);
-        v[k] = _mm512_maskz_scalef_ps(k + 1 < n ? WHOLE : last, _mm512_add_ps(parts.t, parts.m),
-                                      parts.k);
-    }
+    for (int k = 0; k < n; k++)
+        v[k] = exp_lanes(k + 1 < n ? WHOLE : last, _mm512_sub_ps(v[k], max));
     sum512 s = { _mm512_setzero_pd(), _mm512_setzero_pd() };
     for (int k = 0; k < n; k += 4) {
         sum = v[k];
