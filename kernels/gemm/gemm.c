@@ -248,16 +248,16 @@ static void set_b(ox_tile *t, const job *w, size_t k0, size_t j, char *panel)
     }
 }
 
-/* What the tile fetches meanwhile: the next panel of packed B, which the first tile of a panel
- * would otherwise wait for, or the next panel of packed A.  Hardware stops at each page. */
-static void set_ahead(ox_tile *t, const job *w, bool first)
+/* What tile `tile` of n_tiles fetches meanwhile: its share of the panel of packed B that comes next, for
+ * which that panel's first tile would wait, or the next panel of packed A.  Hardware stops at each page. */
+static void set_ahead(ox_tile *t, const job *w, size_t tile, size_t n_tiles)
 {
     const ox_gemm_plan *p = w->p;
     size_t elem = elem_size(p), nr = (size_t)p->tile->nr;
     t->ahead = NULL;
-    if (p->packed_b && first) {
-        t->ahead = (const char *)t->b + t->k * nr * elem;
-        t->ahead_step = nr * elem;
+    if (p->packed_b) {
+        t->ahead_step = (nr * elem + n_tiles - 1) / n_tiles;
+        t->ahead = (const char *)t->b + t->k * (nr * elem + tile * t->ahead_step);
     } else if (p->packed_a) {
         t->ahead = (const char *)t->a + t->k * t->m * elem;
         t->ahead_step = t->m * elem;
@@ -268,6 +268,7 @@ static void run_tiles(const job *w, size_t i0, size_t i1, size_t j0, size_t j1, 
 {
     const ox_gemm_plan *p = w->p;
     size_t elem = elem_size(p), nr = (size_t)p->tile->nr, lda = w->args->lda;
+    size_t n_tiles = ceil_div(i1 - i0, p->mr);
     ox_tile t = { OX_TILE_INIT };
 
     for (size_t kb = 0; kb < p->n_kb; kb++) {
@@ -287,7 +288,7 @@ static void run_tiles(const job *w, size_t i0, size_t i1, size_t j0, size_t j1, 
                     t.cs_a = p->trans_a ? lda : 1;
                 }
                 set_epilogue(&t, w, kb, i, j);
-                set_ahead(&t, w, i == i0);
+                set_ahead(&t, w, (i - i0) / p->mr, n_tiles);
                 p->tile->fn(&t);
             }
         }
