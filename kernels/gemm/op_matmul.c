@@ -3,7 +3,7 @@
  *
  * Floats go through the blocked driver (gemm.h); integers through the typed loop, wrapping.
  * Inputs 2 and 3 and the onnxrun_* attributes come from fusion: a bias per column, a tensor added
- * before the activation, and the activation. */
+ * before the activation (broadcast with the product if need be), and the activation. */
 #ifdef T /* ---- once per integer dtype ---- */
 
 static void FN(product)(void *ctx, int64_t block, int worker)
@@ -31,6 +31,7 @@ static ox_code FN(matmul)(ox_run *r)
 }
 
 #else /* ---- once ---- */
+#include "kernels/elementwise/elementwise.h"
 #include "kernels/gemm/dense.h"
 
 #include <math.h>
@@ -40,6 +41,8 @@ struct matmul {
     int64_t  m, n, k, batch;
     int64_t *at_a, *at_b; /* offsets of each product's operands, in elements */
     int64_t  step_a, step_b; /* ... where they are evenly spaced; -1: not */
+    ox_tensor product;       /* shape of the product without what is added */
+    ox_loop2 *add;           /* where input 3 has another shape than the product */
     ox_dense dense;
 };
 
@@ -66,14 +69,22 @@ static ox_code read_shape(ox_run *r, shape *s)
     return ox_broadcast(r, &s->rank, s->lead, s->rank_b, b->dim);
 }
 
+/* The shape of the product itself. */
+static void product_shape(const ox_run *r, shape *s)
+{
+    if (r->in[0]->rank > 1)
+        s->lead[s->rank++] = s->m;
+    if (r->in[1]->rank > 1)
+        s->lead[s->rank++] = s->n;
+}
+
 static ox_code infer(ox_run *r)
 {
     shape s;
     OX_TRY(read_shape(r, &s));
-    if (r->in[0]->rank > 1)
-        s.lead[s.rank++] = s.m;
-    if (r->in[1]->rank > 1)
-        s.lead[s.rank++] = s.n;
+    product_shape(r, &s);
+    if (r->n_in > 3 && r->in[3])
+        OX_TRY(ox_broadcast(r, &s.rank, s.lead, r->in[3]->rank, r->in[3]->dim));
     ox_out_shape(r, 0, s.rank, s.lead);
     return OX_OK;
 }
@@ -129,29 +140,69 @@ static ox_code prepare(ox_run *r)
     s->step_b = even_step(s->at_b, s->batch);
     if (!ox_is_float(r->out[0]->dtype))
         return OX_OK;
+    product_shape(r, &d);
+    s->product = (ox_tensor){ .dtype = r->in[0]->dtype, .rank = d.rank };
+    memcpy(s->product.dim, d.lead, sizeof(d.lead));
+    if (r->n_in > 3 && r->in[3] && !ox_shape_same(r->in[3], &s->product)) {
+        if (r->in[0]->dtype != OX_F32)
+            return OX_FAIL(r->err, OX_E_TYPE, "only float32 is added in another shape");
+        s->add = ox_uk_loop2_pick(OX_LOOP2_add)->run2;
+    }
     return ox_dense_prepare(r, &s->dense, s->m, s->n, s->k, false, false);
 }
 
-static ox_code run_float(ox_run *r)
+static ox_code run_product(ox_run *r, const ox_gemm_args *epilogue, char *y)
 {
     const struct matmul *s = r->state;
-    ox_gemm_args args = { .batch = (size_t)s->batch };
+    ox_gemm_args args = *epilogue;
     size_t size = ox_dtype_size(r->in[0]->dtype), out = (size_t)(s->m * s->n);
-    const char *a = r->in[0]->data, *b = r->in[1]->data, *add = r->n_in > 3 && r->in[3] ? r->in[3]->data : NULL;
-    OX_TRY(ox_dense_epilogue(r, &s->dense, &args, r->n_in > 2 ? r->in[2] : NULL, add));
+    const char *a = r->in[0]->data, *b = r->in[1]->data, *add = args.ep.residual;
     if (s->step_a >= 0 && s->step_b >= 0) {
         args.stride_a = (size_t)s->step_a;
         args.stride_b = (size_t)s->step_b;
         args.stride_c = args.stride_residual = out;
-        return ox_dense_run(r, &s->dense, &args, a, b, r->out[0]->data);
+        args.batch = (size_t)s->batch;
+        return ox_dense_run(r, &s->dense, &args, a, b, y);
     }
     args.batch = 1;
     for (int64_t i = 0; i < s->batch; i++) {
         args.ep.residual = add ? add + (size_t)i * out * size : NULL;
         OX_TRY(ox_dense_run(r, &s->dense, &args, a + (size_t)s->at_a[i] * size,
-                            b + (size_t)s->at_b[i] * size, (char *)r->out[0]->data + (size_t)i * out * size));
+                            b + (size_t)s->at_b[i] * size, y + (size_t)i * out * size));
     }
     return OX_OK;
+}
+
+/* Input 3 broadcasts: the product first, then the sum, then the activation. */
+static ox_code run_spread(ox_run *r, const ox_gemm_args *epilogue)
+{
+    const struct matmul *s = r->state;
+    ox_gemm_args args = *epilogue;
+    ox_tensor product = s->product;
+    float *y = r->out[0]->data;
+    size_t n = (size_t)ox_count(r->out[0]);
+    product.data = ox_scratch_array(r, (size_t)OX_MAX(ox_count(&product), 1), sizeof(float));
+    if (!product.data)
+        return OX_NO_MEMORY(r);
+    args.ep.residual = NULL;
+    args.ep.act = OX_ACT_NONE;
+    OX_TRY(run_product(r, &args, product.data));
+    OX_TRY(ox_map2_of(r, &product, r->in[3], r->out[0], s->add, NULL));
+    if (s->dense.act.kind == OX_ACTIVATION_MAP)
+        s->dense.act.map(n, y, y);
+    else
+        for (size_t i = 0; i < n; i++)
+            y[i] = (float)ox_activate(&s->dense.act, y[i]);
+    return OX_OK;
+}
+
+static ox_code run_float(ox_run *r)
+{
+    const struct matmul *s = r->state;
+    ox_gemm_args args = { .batch = 1 };
+    const void *add = r->n_in > 3 && r->in[3] ? r->in[3]->data : NULL;
+    OX_TRY(ox_dense_epilogue(r, &s->dense, &args, r->n_in > 2 ? r->in[2] : NULL, add));
+    return s->add ? run_spread(r, &args) : run_product(r, &args, r->out[0]->data);
 }
 
 static int64_t flops(const ox_run *r)

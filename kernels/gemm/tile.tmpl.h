@@ -44,12 +44,12 @@ static void __attribute__((noinline)) FN(finish)(const ox_tile *t, const T *acc,
 /* The usual end of a tile, straight from the registers: alpha = beta = slope = 1, ... */
 OX_INLINE bool FN(usual)(const ox_tile *t)
 {
-    return t->alpha == 1 && t->beta == 1 && t->slope == 1 && !t->bias_col;
+    return t->alpha == 1 && t->beta == 1 && t->slope == 1;
 }
 /* ... and the plainest, of all K blocks but the last. */
 OX_INLINE bool FN(plain)(const ox_tile *t)
 {
-    return FN(usual)(t) && !t->bias_row && t->lo == -__builtin_inf() && t->hi == __builtin_inf();
+    return FN(usual)(t) && !t->bias_row && !t->bias_col && t->lo == -__builtin_inf() && t->hi == __builtin_inf();
 }
 
 OX_INLINE void FN(body)(const ox_tile *t, const int mr, const int nv, const bool gather)
@@ -115,11 +115,14 @@ OX_INLINE void FN(body)(const ox_tile *t, const int mr, const int nv, const bool
         return;
     }
     const VT lo = V(set1)((T)t->lo), hi = V(set1)((T)t->hi);
-    const T *bias = t->bias_row ? t->bias_row : none;
+    const T *bias = t->bias_row ? t->bias_row : none, *columns = t->bias_col ? t->bias_col : none;
+    VT col[NV];
+    OX_UNROLL for (int v = 0; v < nv; v++)
+        col[v] = LOAD(columns + v * VN, v);
     OX_UNROLL for (int i = 0; i < mr; i++, c += ldc, d += ldd) {
         VT add = V(set1)(bias[i]);
         OX_UNROLL for (int v = 0; v < nv; v++) {
-            VT w = V(add)(acc[i][v], V(add)(add, LOAD(d + v * VN, v)));
+            VT w = V(add)(acc[i][v], V(add)(V(add)(add, col[v]), LOAD(d + v * VN, v)));
             STORE(c + v * VN, V(min)(hi, V(max)(lo, w)), v);
         }
     }

@@ -144,6 +144,11 @@ static const char *smooth(const ox_node *n)
     return ox_is_op(n, "Swish") && (!alpha || alpha->f == 1) ? "Swish" : NULL;
 }
 
+bool ox_epilogue_activation(const ox_graph *g, const ox_node *n, const char **name, float *alpha, float *beta)
+{
+    return activation(g, n, name, alpha, beta) || (*name = smooth(n)) != NULL;
+}
+
 /* A float32 constant of one element that broadcasts into `rank` dimensions. */
 static bool scalar(const ox_graph *g, const ox_node *n, int i, int rank, double *x)
 {
@@ -236,7 +241,7 @@ ox_code ox_pass_fuse_conv_act(ox_session *s, ox_graph *g, ox_error *err)
         if (!w)
             continue;
         if ((last = ox_only_user(g, conv->out[0])) != NULL) {
-            if (last->in[0] != conv->out[0] || (!activation(g, last, &name, &alpha, &beta) && !(name = smooth(last))))
+            if (last->in[0] != conv->out[0] || !ox_epilogue_activation(g, last, &name, &alpha, &beta))
                 continue;
         } else if (s->options.optimize < 2 || !(name = gated(g, conv->out[0], w->rank, &last))) {
             continue;

@@ -25,6 +25,9 @@ void     ox_delete_node(ox_node *n);
 /* Gives a node an attribute of ours (kernels read it like any other).  false: out of memory. */
 bool     ox_set_attr_str(ox_session *s, ox_node *n, const char *name, const char *value);
 bool     ox_set_attr_f32(ox_session *s, ox_node *n, const char *name, float value);
+/* An activation that convolutions and matrix products take over as onnxrun_activation, _alpha, _beta;
+ * false: n is none. */
+bool     ox_epilogue_activation(const ox_graph *g, const ox_node *n, const char **name, float *alpha, float *beta);
 /* Input i of n becomes value v, the list growing with absent inputs as needed. */
 bool     ox_set_input(ox_session *s, ox_node *n, int i, int v);
 
