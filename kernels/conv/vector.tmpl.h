@@ -203,58 +203,67 @@ void NAME(depthwise_f32)(const ox_depthwise *args)
  * load serves all of the kernel's rows at once, in `rows` output rows.  Columns outside the channel are
  * masked, rows outside skipped. ---- */
 
-/* vectors of inputs from column `first` on of the row at x, for step 2 also the columns between */
-OX_INLINE void plane_load(const ox_plane *t, const float *row, ptrdiff_t first, const vm *mask, const int nv,
-                          const int step, const bool edge, vf even[2], vf odd[2])
+/* A strip of columns, one or two vectors wide */
+typedef struct plane_strip {
+    size_t    col, nv;
+    bool      edge;
+    ptrdiff_t left;       /* column of x that output `col` meets under the kernel's first */
+    vm        mask[7][4]; /* of its loads by kernel column, if it has an edge */
+} plane_strip;
+
+enum { PLANE_ROWS = 4 };
+
+OX_INLINE void plane_end(const ox_plane *t, size_t r, size_t col, const int nv, const vf acc[2])
 {
-    const float *x = row + first;
-    (void)t;
-    OX_UNROLL for (int v = 0; v < nv; v++, x += step * VF_N) {
-        if (step == 1) {
-            even[v] = edge ? vf_load_m(x, mask[v]) : vf_load(x);
-        } else {
-            vf out[2], a = edge ? vf_load_m(x, mask[2 * v]) : vf_load(x);
-            vf b = edge ? vf_load_m(x + VF_N, mask[2 * v + 1]) : vf_load(x + VF_N);
-            vf_split2(a, b, out);
-            even[v] = out[0], odd[v] = out[1];
-        }
+    OX_UNROLL for (int v = 0; v < nv; v++) {
+        size_t j = col + (size_t)v * VF_N, at = r * t->n_cols + j;
+        size_t n = t->n_cols - j < VF_N ? t->n_cols - j : VF_N;
+        vf s = vf_add(acc[v], vf_set1(t->bias));
+        s = t->d ? vf_add(s, vf_load_n(t->d + at, n)) : s;
+        s = activate(&t->act, s);
+        if (n == VF_N)
+            vf_store(t->y + at, s);
+        else
+            vf_store_n(t->y + at, s, n);
     }
 }
 
-enum { PLANE_ROWS = VF_N == 8 ? 2 : 4 }; /* AVX2 has 16 registers, the others 32 */
-
-OX_INLINE void plane_block(const ox_plane *t, size_t r0, size_t col, const int rows, const int nv, const int kh,
-                           const int step, const bool edge)
+OX_INLINE void plane_block(const ox_plane *t, const plane_strip *strip, size_t r0, const int rows, const int nv,
+                           const int kh, const int step, const bool edge)
 {
-    const ptrdiff_t top = (ptrdiff_t)(r0 * (size_t)step) - (ptrdiff_t)t->top;
-    const ptrdiff_t left = (ptrdiff_t)(col * (size_t)step) - (ptrdiff_t)t->left;
+    const ptrdiff_t top = (ptrdiff_t)(r0 * (size_t)step) - (ptrdiff_t)t->top, width = (ptrdiff_t)t->width;
+    const ptrdiff_t begin = -top, end = (ptrdiff_t)t->height - top; /* the rows of x that exist */
+    const float *x0 = t->x + (top * width + strip->left);
     vf acc[PLANE_ROWS][2];
     OX_UNROLL for (int r = 0; r < rows; r++)
         OX_UNROLL for (int v = 0; v < nv; v++)
             acc[r][v] = vf_zero();
     for (size_t kx = 0; kx < t->kw; kx += (size_t)step) {
-        const ptrdiff_t first = left + (ptrdiff_t)(kx * t->dil);
         const bool both = step == 2 && kx + 1 < t->kw;
-        vf w[7], w1[7];
-        vm mask[4];
-        OX_UNROLL for (int ky = 0; ky < kh; ky++) {
-            const float *at = t->w + (size_t)ky * t->kw + kx;
-            w[ky] = vf_set1(at[0]);
-            w1[ky] = both ? vf_set1(at[1]) : vf_zero();
+        const float *x = x0 + kx * t->dil, *w = t->w + kx;
+        const vm *mask = strip->mask[kx];
+        vf w0[7], w1[7];
+        OX_UNROLL for (int ky = 0; ky < kh; ky++, w += t->kw) {
+            w0[ky] = vf_set1(w[0]);
+            w1[ky] = both ? vf_set1(w[1]) : vf_zero();
         }
-        if (edge)
-            OX_UNROLL for (int v = 0; v < nv * step; v++)
-                mask[v] = vf_inside(first + v * VF_N, t->width);
-        OX_UNROLL for (int i = 0; i < (rows - 1) * step + kh; i++) {
-            vf even[2], odd[2];
-            if (top + i < 0 || top + i >= (ptrdiff_t)t->height)
+        OX_UNROLL for (int i = 0; i < (rows - 1) * step + kh; i++, x += width) {
+            vf even[4], odd[2];
+            if (i < begin || i >= end)
                 continue;
-            plane_load(t, t->x + (size_t)(top + i) * t->width, first, mask, nv, step, edge, even, odd);
+            OX_UNROLL for (int v = 0; v < nv * step; v++)
+                even[v] = edge ? vf_load_m(x + v * VF_N, mask[v]) : vf_load(x + v * VF_N);
+            if (step == 2)
+                OX_UNROLL for (int v = 0; v < nv; v++) {
+                    vf out[2];
+                    vf_split2(even[2 * v], even[2 * v + 1], out);
+                    even[v] = out[0], odd[v] = out[1];
+                }
             OX_UNROLL for (int r = 0; r < rows; r++) {
                 const int ky = i - r * step;
                 if (ky >= 0 && ky < kh)
                     OX_UNROLL for (int v = 0; v < nv; v++)
-                        acc[r][v] = vf_fma(w[ky], even[v], acc[r][v]);
+                        acc[r][v] = vf_fma(w0[ky], even[v], acc[r][v]);
             }
             if (both)
                 OX_UNROLL for (int r = 0; r < rows; r++) {
@@ -266,48 +275,59 @@ OX_INLINE void plane_block(const ox_plane *t, size_t r0, size_t col, const int r
         }
     }
     OX_UNROLL for (int r = 0; r < rows; r++)
-        OX_UNROLL for (int v = 0; v < nv; v++) {
-            size_t j = col + (size_t)v * VF_N, at = (r0 + (size_t)r) * t->n_cols + j;
-            size_t n = t->n_cols - j < VF_N ? t->n_cols - j : VF_N;
-            vf s = vf_add(acc[r][v], vf_set1(t->bias));
-            s = t->d ? vf_add(s, vf_load_n(t->d + at, n)) : s;
-            s = activate(&t->act, s);
-            if (n == VF_N)
-                vf_store(t->y + at, s);
-            else
-                vf_store_n(t->y + at, s, n);
-        }
+        plane_end(t, r0 + (size_t)r, strip->col, nv, acc[r]);
 }
 
-OX_INLINE void plane_rows(const ox_plane *t, size_t r0, const int rows, const int kh, const int step)
+OX_INLINE void plane_rows(const ox_plane *t, const plane_strip *strip, size_t n, size_t r, const int rows, const int kh,
+                          const int step)
 {
-    for (size_t col = 0; col < t->n_cols;) {
-        const bool two = t->n_cols - col > VF_N;
-        const size_t last = (col + (two ? 2 : 1) * VF_N) * (size_t)step + (t->kw - 1) * t->dil;
-        const bool edge = col * (size_t)step < t->left || last >= t->width + t->left;
-        if (two && edge)
-            plane_block(t, r0, col, rows, 2, kh, step, true);
-        else if (two)
-            plane_block(t, r0, col, rows, 2, kh, step, false);
-        else if (edge)
-            plane_block(t, r0, col, rows, 1, kh, step, true);
+    for (size_t i = 0; i < n; i++)
+        if (strip[i].nv == 2)
+            strip[i].edge ? plane_block(t, &strip[i], r, rows, 2, kh, step, true)
+                          : plane_block(t, &strip[i], r, rows, 2, kh, step, false);
         else
-            plane_block(t, r0, col, rows, 1, kh, step, false);
-        col += (two ? 2 : 1) * VF_N;
+            strip[i].edge ? plane_block(t, &strip[i], r, rows, 1, kh, step, true)
+                          : plane_block(t, &strip[i], r, rows, 1, kh, step, false);
+}
+
+/* The next strips from column *col on, at most `most` of them; how many there are. */
+OX_INLINE size_t plane_strips(const ox_plane *t, size_t *col, plane_strip *s, size_t most, const int step)
+{
+    size_t n = 0;
+    for (; n < most && *col < t->n_cols; n++, s++) {
+        s->col = *col;
+        s->nv = t->n_cols - s->col > VF_N ? 2 : 1;
+        *col += s->nv * VF_N;
+        s->left = (ptrdiff_t)(s->col * (size_t)step) - (ptrdiff_t)t->left;
+        s->edge = s->left < 0 || *col * (size_t)step + (t->kw - 1) * t->dil >= t->width + t->left;
+        for (size_t kx = 0; s->edge && kx < t->kw; kx += (size_t)step)
+            for (size_t v = 0; v < s->nv * (size_t)step; v++)
+                s->mask[kx][v] = vf_inside(s->left + (ptrdiff_t)(kx * t->dil + v * VF_N), t->width);
+    }
+    return n;
+}
+
+OX_INLINE void plane(const ox_plane *t, const int kh, const int step)
+{
+    enum { STRIPS = 8 };
+    plane_strip strip[STRIPS];
+    for (size_t col = 0; col < t->n_cols;) {
+        size_t n = plane_strips(t, &col, strip, STRIPS, step), r = t->y0;
+        const bool wide = strip[0].nv == 2;
+        /* AVX2 has 16 registers, the others 32; one row of the kernel shares no loads. */
+        for (; kh > 1 && (VF_N != 8 || !wide) && t->y1 - r >= 4; r += 4)
+            plane_rows(t, strip, n, r, 4, kh, step);
+        for (; kh > 1 && (VF_N != 8 || !wide) && t->y1 - r >= 3; r += 3)
+            plane_rows(t, strip, n, r, 3, kh, step);
+        for (; kh > 1 && t->y1 - r >= 2; r += 2)
+            plane_rows(t, strip, n, r, 2, kh, step);
+        for (; r < t->y1; r++)
+            plane_rows(t, strip, n, r, 1, kh, step);
     }
 }
 
 #define PLANE(kh, step)                                                                            \
-    static void plane_##kh##_##step(const ox_plane *t)                                             \
-    {                                                                                              \
-        size_t r = t->y0;                                                                          \
-        for (; kh > 1 && PLANE_ROWS > 2 && t->y1 - r >= 4; r += 4)                                 \
-            plane_rows(t, r, PLANE_ROWS > 2 ? 4 : 1, kh, step);                                    \
-        for (; kh > 1 && t->y1 - r >= 2; r += 2)                                                   \
-            plane_rows(t, r, 2, kh, step);                                                         \
-        for (; r < t->y1; r++)                                                                     \
-            plane_rows(t, r, 1, kh, step);                                                         \
-    }
+    static void plane_##kh##_##step(const ox_plane *t) { plane(t, kh, step); }
 PLANE(1, 1)
 PLANE(3, 1)
 PLANE(5, 1)
@@ -315,14 +335,12 @@ PLANE(7, 1)
 PLANE(1, 2)
 PLANE(3, 2)
 PLANE(5, 2)
-PLANE(7, 2)
 #undef PLANE
 
 void NAME(plane_f32)(const ox_plane *args)
 {
-    static ox_plane_fn *const by_size[2][4] = {
-        { plane_1_1, plane_3_1, plane_5_1, plane_7_1 }, { plane_1_2, plane_3_2, plane_5_2, plane_7_2 }
-    };
+    static ox_plane_fn *const by_size[2][4] = { { plane_1_1, plane_3_1, plane_5_1, plane_7_1 },
+                                                { plane_1_2, plane_3_2, plane_5_2, NULL } };
     const ox_plane local = *args;
     by_size[local.step - 1][local.kh / 2](&local);
 }

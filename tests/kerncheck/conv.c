@@ -289,6 +289,8 @@ static void check_plane(kc *k, const ox_uk_conv *row, size_t n_cols)
     size_t n_rows = 1 + kc_below(k, 9), spare = kc_below(k, 4);
     if (t.step == 1)
         t.dil += kc_below(k, 3);
+    else if (t.kh == 7)
+        t.kh = 5;
     t.top = kc_below(k, t.kh + 2), t.left = kc_below(k, (t.kw - 1) * t.dil + 3);
     size_t whole_w = (n_cols - 1) * t.step + (t.kw - 1) * t.dil + 1, whole_h = (n_rows - 1) * t.step + t.kh;
     t.width = whole_w > t.left + spare ? whole_w - t.left - spare : 1;
