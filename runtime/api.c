@@ -223,7 +223,7 @@ static ox_code create(onnxrun_session *s, const onnxrun_options *o, ox_error *e)
                            .n_override = o->n_override,
                            .extra = extra,
                            .n_extra = n_extra,
-                           .keep_all = false };
+                           .observed = false };
     OX_TRY(ox_session_create(s->model->m, &options, &s->s, e));
     if (!pick_outputs(s, o, &missing))
         return missing ? OX_FAIL(e, OX_E_USAGE, "there is no value \"%.200s\"", missing)

@@ -169,6 +169,8 @@ typedef struct ox_oracle {
     double *const        *out; /* [n_out] to fill; NULL: not wanted or not float */
     double *const        *mag; /* [n_out] what the permitted error is proportional to (ERR_SUM);
                                   preset to |out| after the call where left NaN */
+    double                terms; /* may be set: how many terms one accumulator of the kernel adds up.  The
+                                    bound grows with its root: rounding errors of a long sum are many */
 } ox_oracle;
 typedef ox_code ox_oracle_fn(ox_oracle *o);
 typedef double  ox_exact1(double x, const void *params);
@@ -197,6 +199,8 @@ enum {
     OX_IMPURE = 1 << 4,     /* result not a function of the inputs: never folded (Random*) */
     OX_NO_WIDEN = 1 << 5,
     OX_CONTROL = 1 << 6,    /* has graph attributes */
+    OX_POINTWISE = 1 << 8,  /* element i of output 0 depends on elements i of the inputs alone, if they have
+                               its shape or one element; the oracle serves for any stretch of it */
     OX_SHAPE_ONLY = 1 << 7, /* reads its inputs' shapes, never their elements (Shape, Size) */
 };
 enum { /* ox_op.key */

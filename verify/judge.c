@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SAFETY = 16, BITS_F16 = 11, BITS_BF16 = 8 }; /* TF32 has float16's 11 significant bits */
+enum { SAFETY = 16, FEW = 16, BITS_F16 = 11, BITS_BF16 = 8 }; /* TF32 has float16's 11 significant bits */
 
 const char *ox_finding_name(ox_finding f)
 {
@@ -16,21 +16,30 @@ const char *ox_finding_name(ox_finding f)
 
 /* ---- what rounding explains ---- */
 
+/* Few elements are no sample: then what the inputs were off by counts, too. */
+static double spread_of(const ox_sighting *s)
+{
+    double own = s->error;
+    if (s->n <= FEW)
+        own = fmax(own, s->in_error * s->size);
+    return s->held ? 0 : SAFETY * own / s->doubt;
+}
+
 ox_allowance ox_allowance_of(const ox_sighting *s)
 {
     ox_dtype t = s->r->out[s->out]->dtype;
     return (ox_allowance){ .truth = s->truth, .bound = s->bound, .ours = s->ours,
-                           .noise = SAFETY * ox_dtype_roundoff(t) * ox_rms(s->truth, NULL, s->n),
-                           .spread = s->held ? 0 : SAFETY * ox_rms(s->ours, s->truth, s->n),
-                           .own = s->held };
+                           .noise = SAFETY * ox_dtype_roundoff(t) * s->size,
+                           .spread = spread_of(s), .own = s->held, .trust = 1 / s->doubt,
+                           .safety = 1 + (SAFETY - 1) / s->stretch };
 }
 
 double ox_allowed(const ox_allowance *a, size_t i)
 {
     double spread = 0, d = fabs(a->ours[i] - a->truth[i]);
     if (!a->own)
-        spread = fmax(a->spread, isfinite(d) ? SAFETY * d : 0);
-    return SAFETY * a->bound[i] + a->noise + spread;
+        spread = fmax(a->spread, isfinite(d) ? SAFETY * d * a->trust : 0);
+    return a->safety * a->bound[i] + a->noise + spread;
 }
 
 double ox_excess(const ox_allowance *a, const double *v, ox_dtype dtype, size_t n, size_t *at)
@@ -73,6 +82,7 @@ typedef struct judging {
     double        jump;         /* the largest growth of the relative error at one node */
     char          jumper[200];
     char          born[400];    /* where NaN or infinity appear first */
+    char          swallowed[200]; /* ... and where they are gone again */
     char          wrong[200];   /* first node outside its own bound */
     double        wrong_margin;
 } judging;
@@ -82,66 +92,74 @@ static void node_text(char *buf, size_t n, const ox_sighting *s)
     snprintf(buf, n, "%.120s (%.40s)", s->node->name, s->node->op_type);
 }
 
-static double first_bad(const double *v, size_t n, size_t *at)
+/* A NaN or infinity among the operands, of which no node has told. */
+static bool inherits(const ox_sighting *s)
 {
-    for (size_t i = 0; i < n; i++)
-        if (!isfinite(v[i])) {
-            *at = i;
-            return v[i];
-        }
-    return 0;
-}
-
-static const char *operand_with_bad(const ox_sighting *s)
-{
+    if (s->bad_in >= 0)
+        return true;
     for (int i = 0; i < s->r->n_in; i++) {
         const ox_tensor *x = s->r->in[i];
         for (int64_t k = 0; x && x->data && ox_is_float(x->dtype) && k < ox_count(x); k++)
             if (!isfinite(ox_get_f64(x, k)))
-                return s->node->in[i] >= 0 ? "inherited from an input or a weight" : NULL;
+                return true;
     }
-    return NULL;
+    return false;
 }
 
-/* The first NaN or infinity of the run, and its class. */
+/* What entered the element, where an operand has as many elements as the output or one. */
+static void operands_text(char *buf, size_t n, const ox_sighting *s, size_t at)
+{
+    size_t used = 0;
+    buf[0] = 0;
+    for (int i = 0; i < s->r->n_in && i < 3; i++) {
+        const ox_tensor *x = s->r->in[i];
+        size_t count = x && x->data && ox_dtype_converts(x->dtype) ? (size_t)ox_count(x) : 0;
+        if (count != s->n && count != 1)
+            continue;
+        used += (size_t)snprintf(buf + used, n - used, "%s%.6g", used ? ", " : " of ",
+                                 ox_get_f64(x, (int64_t)(count == 1 ? 0 : at)));
+        if (used >= n)
+            return;
+    }
+}
+
+/* The first NaN or infinity of the run, and its class; then where it is gone again. */
 static void look_for_birth(judging *j, const ox_sighting *s)
 {
-    size_t at = 0;
-    double v = *j->born ? 0 : first_bad(s->ours, s->n, &at);
-    if (v == 0 || !ox_is_float(s->r->out[s->out]->dtype))
+    const ox_tensor *y = s->r->out[s->out];
+    char operands[100];
+    if (*j->born && !*j->swallowed && s->bad_in >= 0 && s->first_bad == s->n)
+        snprintf(j->swallowed, sizeof j->swallowed, ", and is swallowed at node %.100s (%.40s)", s->node->name,
+                 s->node->op_type);
+    if (*j->born || s->first_bad == s->n || !ox_is_float(y->dtype))
         return;
-    const char *inherited = operand_with_bad(s);
-    const char *class = inherited ? inherited
-                        : isinf(v) && s->truth && isfinite(s->truth[at])
-                            ? "overflow of the type"
-                            : "an invalid or infinite operation";
-    snprintf(j->born, sizeof j->born, "%s appears first at node %.120s (%.40s), element %zu: %s",
-             isnan(v) ? "NaN" : "infinity", s->node->name, s->node->op_type, at, class);
+    double v = ox_get_f64(y, (int64_t)s->first_bad);
+    const char *class = inherits(s) ? "inherited from an input or a weight"
+                        : isinf(v) && s->overflow ? "overflow of the type"
+                                                   : "an invalid or infinite operation";
+    operands_text(operands, sizeof operands, s, s->first_bad);
+    snprintf(j->born, sizeof j->born, "%s appears first at node %.120s (%.40s%s), element %zu: %s",
+             isnan(v) ? "NaN" : "infinity", s->node->name, s->node->op_type, operands, s->first_bad, class);
 }
 
 /* Where the relative distance between the run and the chain grows most. */
 static void look_for_jump(judging *j, const ox_sighting *s)
 {
-    double size = ox_rms(s->truth, NULL, s->n), before = 0;
-    double after = size > 0 ? ox_rms(s->ours, s->truth, s->n) / size : 0;
-    for (int i = 0; i < s->r->n_in; i++) {
-        const ox_tensor *x = s->r->in[i];
-        if (!x || !s->in[i] || !ox_is_float(x->dtype))
-            continue;
-        size_t n = (size_t)ox_count(x);
-        double *mine = ox_arena_array(s->arena, n + 1, sizeof(*mine));
-        if (!mine)
-            return; /* the report names no node */
-        ox_to_f64(mine, x->data, x->dtype, n);
-        double of = ox_rms(s->in[i], NULL, n);
-        before = fmax(before, of > 0 ? ox_rms(mine, s->in[i], n) / of : 0);
-    }
+    double after = s->size > 0 ? s->error / s->size : 0;
     double floor = ox_dtype_roundoff(s->r->out[s->out]->dtype);
-    double jump = after / fmax(before, floor);
+    double jump = after / fmax(s->in_error, floor);
     if (after > 256 * floor && jump > j->jump) {
         j->jump = jump;
         node_text(j->jumper, sizeof j->jumper, s);
     }
+}
+
+static void look_for_wrong(judging *j, const ox_sighting *s)
+{
+    if (*j->wrong || !s->judged || !(s->margin > 1))
+        return;
+    node_text(j->wrong, sizeof j->wrong, s);
+    j->wrong_margin = s->margin;
 }
 
 /* An index differs benignly if the scores behind both choices are as good as equal. */
@@ -218,8 +236,8 @@ static ox_code measure(judging *j, const ox_sighting *s, int i, ox_error *err)
     memcpy(o->truth, s->truth, s->n * sizeof(double));
     o->n = s->n;
     o->seen = out->judged = true;
-    o->rms_truth = ox_rms(s->truth, NULL, s->n);
-    o->rms_ours = ox_rms(s->ours, s->truth, s->n);
+    o->rms_truth = s->size;
+    o->rms_ours = s->error;
     o->rms_actual = ox_rms(actual, s->truth, s->n);
     o->rms_expected = ox_rms(s->ref, s->truth, s->n);
     out->actual_error = ox_max_error(actual, s->truth, s->n, NULL);
@@ -236,11 +254,11 @@ static ox_code measure(judging *j, const ox_sighting *s, int i, ox_error *err)
 static ox_code first_pass(void *ctx, const ox_sighting *s, ox_error *err)
 {
     judging *j = ctx;
-    if (s->ours)
-        look_for_birth(j, s);
-    if (s->truth)
+    look_for_birth(j, s);
+    look_for_wrong(j, s);
+    if (s->known)
         look_for_jump(j, s);
-    for (int i = 0; i < j->c->n; i++)
+    for (int i = 0; i < j->c->n && !s->inner; i++)
         if (strcmp(j->c->names[i], s->name) == 0)
             OX_TRY(measure(j, s, i, err));
     return OX_OK;
@@ -252,22 +270,8 @@ static ox_code rounded_pass(void *ctx, const ox_sighting *s, ox_error *err)
     (void)err;
     for (int i = 0; i < j->c->n; i++) {
         outcome *o = &j->o[i];
-        if (strcmp(j->c->names[i], s->name) == 0 && o->seen && s->truth && o->n == s->n)
+        if (!s->inner && strcmp(j->c->names[i], s->name) == 0 && o->seen && s->truth && o->n == s->n)
             *(j->pass_bits == BITS_F16 ? &o->rms_11 : &o->rms_8) = ox_rms(s->truth, o->truth, s->n);
-    }
-    return OX_OK;
-}
-
-static ox_code fresh_pass(void *ctx, const ox_sighting *s, ox_error *err)
-{
-    judging *j = ctx;
-    (void)err;
-    for (size_t i = 0; s->fresh && !*j->wrong && i < s->n; i++) {
-        double d = fabs(s->ours[i] - s->fresh[i]);
-        if (d > s->fresh_bound[i]) {
-            node_text(j->wrong, sizeof j->wrong, s);
-            j->wrong_margin = d / s->fresh_bound[i];
-        }
     }
     return OX_OK;
 }
@@ -379,24 +383,21 @@ static void decide(judging *j, int i)
     out->roundoff = out->finding == OX_LOW_PRECISION ? u : 0;
     size_t used = strlen(out->reason);
     if (*j->born && out->finding != OX_EQUAL && used < sizeof out->reason)
-        snprintf(out->reason + used, sizeof out->reason - used, "; %s", j->born);
+        snprintf(out->reason + used, sizeof out->reason - used, "; %s%s", j->born, j->swallowed);
 }
 
 static ox_code more_passes(judging *j, ox_model *m, ox_walk *w, const ox_value *const *in, ox_error *err)
 {
-    bool precision = false, wrong = false;
-    for (int i = 0; i < j->c->n; i++) {
+    bool precision = false;
+    for (int i = 0; i < j->c->n; i++)
         precision |= needs_precision(j, i);
-        wrong |= j->o[i].seen && j->out[i].actual_margin > 1;
-    }
     static const int bits[] = { BITS_F16, BITS_BF16 };
+    w->fresh = w->lean = false;
     for (int k = 0; k < 2 && precision; k++) {
         w->bits = j->pass_bits = bits[k];
         OX_TRY(ox_oracle_walk(m, w, in, rounded_pass, j, err));
     }
-    w->bits = 0;
-    w->fresh = true;
-    return wrong ? ox_oracle_walk(m, w, in, fresh_pass, j, err) : OX_OK;
+    return OX_OK;
 }
 
 ox_code ox_judge(ox_model *m, const ox_options *options, const ox_value *const *in,
@@ -404,8 +405,9 @@ ox_code ox_judge(ox_model *m, const ox_options *options, const ox_value *const *
 {
     judging j = { .c = c, .out = out };
     ox_known *ref = calloc((size_t)c->n + 1, sizeof(*ref));
-    ox_walk w = { .run = *options, .ref = ref, .n_ref = (size_t)c->n };
-    w.run.optimize = 0;
+    ox_walk w = { .run = *options, .ref = ref, .n_ref = (size_t)c->n, .fresh = true, .lean = true,
+                  .spoil = c->spoil, .spoil_ctx = c->spoil_ctx };
+    w.run.as_written = true;
     w.run.extra = NULL;
     w.run.n_extra = 0;
     j.o = calloc((size_t)c->n + 1, sizeof(*j.o));

@@ -2,12 +2,16 @@
  *
  * What rounding explains.  An element of a node's output may differ from its truth by
  *
- *     allowed = 16 (bound + u rms(truth)) + 16 max(|ours - truth|, rms(ours - truth))
+ *     allowed = 16 (bound + u rms(truth)) + 16 max(|ours - truth|, rms(ours - truth)) / doubt
  *
  * where bound is the node's own (its error model), u the unit roundoff of the type, and the last term
  * is there only if inputs of the node came through other nodes: our float32 run is one sample of how
  * rounding spreads through the graph, and another implementation's may be a few times as large, in
- * other elements.  16 covers sums in another order, fast elementary functions and Winograd. */
+ * other elements.  16 covers sums in another order, fast elementary functions and Winograd.
+ *
+ * The sample is worth something because each of its nodes is held to its own bound, with the truth from the
+ * node's actual inputs: what spreads is rounding and nothing else.  doubt is 1, or, where a node was outside
+ * its bound, by how many times: what a faulty kernel does to the run then excuses nobody. */
 #ifndef OX_VERIFY_JUDGE_H
 #define OX_VERIFY_JUDGE_H
 
@@ -30,6 +34,8 @@ typedef struct ox_judge_case {
     const char *const     *names;
     const ox_value *const *actual, *const *expected;
     const bool            *equal;
+    ox_spoil_fn           *spoil; /* for tests; NULL */
+    void                  *spoil_ctx;
 } ox_judge_case;
 
 /* in: the graph's inputs, then options->override. */
@@ -42,6 +48,8 @@ typedef struct ox_allowance {
     double        noise;  /* 16 u rms(truth) */
     double        spread; /* 16 rms(ours - truth); 0 where all inputs were exact */
     bool          own;
+    double        trust;  /* 1 / doubt */
+    double        safety; /* how many times the bound: 16, but only once what it is stretched by */
 } ox_allowance;
 ox_allowance ox_allowance_of(const ox_sighting *s);
 double       ox_allowed(const ox_allowance *a, size_t i);

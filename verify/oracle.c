@@ -1,57 +1,25 @@
-#include "verify/oracle.h"
+#include "verify/chain.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct link { /* one value of the chain */
-    double *v;        /* on the heap; NULL: our own value serves */
-    size_t  n;
-    size_t  last;     /* the node that reads it last */
-    bool    held;     /* the reference's own, or nothing that rounding has touched */
-} link;
-
 typedef struct walk {
-    const ox_walk  *w;
-    const ox_graph *g;
-    ox_arena       *arena;
-    link           *link;   /* [g->n_value] */
-    ox_sight_fn    *fn;
-    void           *ctx;
-    ox_error       *err;
+    const ox_walk *w;
+    ox_arena      *arena;
+    ox_scope      *scope;
+    ox_sight_fn   *fn;
+    void          *ctx;
+    ox_error      *err;
+    double         doubt;
 } walk;
 
-double ox_rms(const double *a, const double *b, size_t n)
-{
-    double sum = 0;
-    size_t m = 0;
-    for (size_t i = 0; i < n; i++) {
-        double d = a[i] - (b ? b[i] : 0);
-        if (!isfinite(d))
-            continue;
-        sum += d * d;
-        m++;
-    }
-    return m ? sqrt(sum / (double)m) : 0;
-}
-
-double ox_max_error(const double *a, const double *b, size_t n, size_t *at)
-{
-    double most = 0;
-    size_t where = 0;
-    for (size_t i = 0; i < n && most < INFINITY; i++) {
-        double d = fabs(a[i] - b[i]);
-        if (isnan(d))
-            d = (isnan(a[i]) && isnan(b[i])) || a[i] == b[i] ? 0 : INFINITY;
-        if (d > most) {
-            most = d;
-            where = i;
-        }
-    }
-    if (at)
-        *at = where;
-    return most;
-}
+typedef struct node_truth { /* of the node under way */
+    ox_truth chain, fresh;
+    float   *more;    /* chain - fresh of output 0; then there is no `chain` */
+    bool     judged;
+    const ox_pointwise *by; /* neither: it is computed while it is measured */
+} node_truth;
 
 static bool numeric(const ox_tensor *t)
 {
@@ -102,83 +70,41 @@ static void round_to(double *v, size_t n, int bits)
     }
 }
 
-/* The chain's inputs of a node; held says whether all that vary are the reference's. */
-static ox_code chain_inputs(walk *k, const ox_node *n, ox_run *r, const double ***out, bool *held)
+static const ox_link *input_link(const walk *k, const ox_node *n, const ox_run *r, int i)
+{
+    return i < n->n_in && n->in[i] >= 0 && numeric(r->in[i]) ? &k->scope->link[n->in[i]] : NULL;
+}
+
+/* The chain's inputs of a node in doubles. */
+static ox_code chain_inputs(walk *k, const ox_node *n, ox_run *r, const double ***out)
 {
     const double **in = ox_arena_array(k->arena, (size_t)OX_MAX(r->n_in, 1), sizeof(*in));
+    ox_code code = in ? OX_OK : OX_E_NOMEM;
     *out = in;
-    *held = true;
-    if (!in)
-        return OX_FAIL(k->err, OX_E_NOMEM, "out of memory");
-    for (int i = 0; i < r->n_in && i < n->n_in; i++) {
-        if (n->in[i] < 0 || !numeric(r->in[i]))
+    for (int i = 0; i < r->n_in && code == OX_OK; i++) {
+        const ox_link *l = input_link(k, n, r, i);
+        if (!l)
             continue;
-        const link *l = &k->link[n->in[i]];
-        if (l->v && l->n == (size_t)ox_count(r->in[i]))
-            in[i] = l->v;
-        *held &= l->held;
+        in[i] = ox_link_value(l, r->in[i], k->arena, &code);
         if (k->w->bits && !in[i] && ox_is_float(r->in[i]->dtype)) {
             double *v = as_doubles(k->arena, r->in[i]);
             if (!v)
-                return OX_FAIL(k->err, OX_E_NOMEM, "out of memory");
-            round_to(v, (size_t)ox_count(r->in[i]), k->w->bits);
+                code = OX_E_NOMEM;
+            else
+                round_to(v, (size_t)ox_count(r->in[i]), k->w->bits);
             in[i] = v;
         }
     }
-    return OX_OK;
-}
-
-static bool any(const double *const *in, int n)
-{
-    for (int i = 0; i < n; i++)
-        if (in[i])
-            return true;
-    return false;
-}
-
-static ox_code keep(walk *k, int value, const double *v, size_t n, bool held)
-{
-    link *l = &k->link[value];
-    l->held = held;
-    if (!v)
-        return OX_OK;
-    if (!(l->v = malloc(OX_MAX(n, 1) * sizeof(double))))
-        return OX_FAIL(k->err, OX_E_NOMEM, "out of memory");
-    l->n = n;
-    memcpy(l->v, v, n * sizeof(double));
-    if (k->w->bits)
-        round_to(l->v, n, k->w->bits);
-    return OX_OK;
-}
-
-static ox_code sight(walk *k, ox_sighting *s, const ox_truth *t, const ox_truth *fresh)
-{
-    const ox_tensor *y = s->r->out[s->out], *ref = find(k->w, s->name);
-    s->n = (size_t)ox_count(y);
-    if (!(s->ours = as_doubles(k->arena, y)))
-        return OX_FAIL(k->err, OX_E_NOMEM, "out of memory");
-    bool fits = ref && numeric(ref) && same_shape(ref, y);
-    s->shape_differs = ref && numeric(ref) && !fits;
-    bool as_many = ref && numeric(ref) && (size_t)ox_count(ref) == s->n;
-    s->ref = as_many ? as_doubles(k->arena, ref) : NULL;
-    s->truth = t && t->n_out ? t->value[s->out] : NULL;
-    s->bound = t && t->n_out ? t->bound[s->out] : NULL;
-    s->fresh = fresh && fresh->n_out ? fresh->value[s->out] : NULL;
-    s->fresh_bound = fresh && fresh->n_out ? fresh->bound[s->out] : NULL;
-    OX_TRY(k->fn(k->ctx, s, k->err));
-    bool follow = k->w->follow && s->ref && !s->shape_differs;
-    return keep(k, s->node->out[s->out], follow ? s->ref : s->truth, s->n,
-                follow || (!s->truth && s->held));
+    return code == OX_OK ? OX_OK : OX_FAIL(k->err, OX_E_NOMEM, "out of memory");
 }
 
 /* A node without truth is no failure of the walk. */
-static ox_code truth_or_none(ox_arena *a, ox_run *r, const double *const *in, ox_truth *t,
-                             ox_error *err)
+static ox_code truth_or_none(walk *k, ox_run *r, const double *const *in, ox_truth *t)
 {
     ox_error own = { 0 };
-    ox_code code = ox_truth_of(a, r, in, t, &own);
+    ox_code code = ox_truth_of(k->arena, r, in, t, &own);
     if (code == OX_E_NOMEM) {
-        *err = own;
+        *k->err = own;
         return code;
     }
     if (code != OX_OK)
@@ -186,23 +112,218 @@ static ox_code truth_or_none(ox_arena *a, ox_run *r, const double *const *in, ox
     return OX_OK;
 }
 
+/* Chain and fresh truth at the price of one, where the node is linear. */
+static ox_code by_change(walk *k, const ox_node *n, ox_run *r, node_truth *t)
+{
+    const float **change = ox_arena_array(k->arena, (size_t)OX_MAX(r->n_in, 1), sizeof(*change));
+    ox_error own = { 0 };
+    if (!change)
+        return OX_FAIL(k->err, OX_E_NOMEM, "out of memory");
+    for (int i = 0; i < r->n_in; i++) {
+        const ox_link *l = input_link(k, n, r, i);
+        if (l && (l->ref || l->whole))
+            return OX_OK;
+        change[i] = l && l->n == (size_t)ox_count(r->in[i]) ? l->change : NULL;
+    }
+    ox_code code = ox_truth_change(k->arena, r, change, &t->more, &own);
+    if (code == OX_E_NOMEM)
+        *k->err = own;
+    return code == OX_E_NOMEM ? code : OX_OK;
+}
+
+static bool pointwise(const walk *k, const ox_node *n, const ox_run *r)
+{
+    int64_t count = r->n_out == 1 && r->out[0] && r->out[0]->rank >= 0 ? ox_count(r->out[0]) : 0;
+    if (!k->w->lean || !k->w->fresh || !(r->op->flags & OX_POINTWISE) || !r->op->oracle || count == 0 ||
+        !ox_is_float(r->out[0]->dtype) || r->n_in > OX_POINTWISE_IN || find(k->w, k->scope->g->value[n->out[0]].name))
+        return false;
+    for (int i = 0; i < r->n_in; i++) {
+        const ox_link *l = input_link(k, n, r, i);
+        bool whole = r->in[i] && ox_shape_same(r->in[i], r->out[0]);
+        if (r->in[i] && (!numeric(r->in[i]) || !(whole || ox_count(r->in[i]) == 1)))
+            return false;
+        if (l && (l->ref || l->whole || (l->change && l->n != (size_t)ox_count(r->in[i]))))
+            return false;
+    }
+    return true;
+}
+
+static ox_code truth_by_blocks(walk *k, const ox_node *n, ox_run *r, node_truth *t)
+{
+    size_t threads = (size_t)ox_pool_threads(r->pool);
+    const ox_link **link = ox_arena_array(k->arena, OX_POINTWISE_IN, sizeof(*link));
+    ox_pointwise *p = ox_arena_alloc(k->arena, sizeof(*p));
+    double *buffer = ox_arena_array(k->arena, threads * ox_pointwise_buffer(r->n_in), sizeof(*buffer));
+    if (!link || !p || !buffer)
+        return OX_FAIL(k->err, OX_E_NOMEM, "out of memory");
+    for (int i = 0; i < r->n_in; i++)
+        link[i] = input_link(k, n, r, i);
+    *p = (ox_pointwise){ r, link, buffer };
+    t->by = p;
+    return OX_OK;
+}
+
+static ox_code truths(walk *k, const ox_node *n, ox_run *r, const double ***in, node_truth *t)
+{
+    bool moved = false, plain = !k->w->follow && !k->w->bits;
+    *in = NULL;
+    for (int i = 0; i < r->n_in; i++) {
+        const ox_link *l = input_link(k, n, r, i);
+        moved |= l && ox_link_moved(l);
+    }
+    moved |= k->w->bits != 0;
+    t->judged = k->w->fresh;
+    if (pointwise(k, n, r))
+        return truth_by_blocks(k, n, r, t);
+    if (k->w->fresh || (!moved && plain))
+        OX_TRY(truth_or_none(k, r, NULL, &t->fresh));
+    if (moved && plain && k->w->fresh && k->w->lean)
+        OX_TRY(by_change(k, n, r, t));
+    if (t->more)
+        return OX_OK;
+    OX_TRY(chain_inputs(k, n, r, in));
+    if (moved || !plain)
+        return truth_or_none(k, r, *in, &t->chain);
+    t->chain = t->fresh;
+    return OX_OK;
+}
+
+/* What a control node gives was given inside it. */
+static ox_code truth_of_result(walk *k, const ox_sighting *s, double **out)
+{
+    const ox_tensor *y = s->r->out[s->out];
+    ox_link l = { 0 };
+    ox_code code = OX_OK;
+    *out = NULL;
+    if (!ox_scope_result(k->scope, s->r, s->out, &l))
+        return OX_OK;
+    const double *v = ox_link_value(&l, y, k->arena, &code);
+    if (v && (*out = ox_arena_array(k->arena, s->n + 1, sizeof(**out))))
+        memcpy(*out, v, s->n * sizeof(**out));
+    else if (v)
+        code = OX_E_NOMEM;
+    ox_link_drop(&l);
+    return code == OX_OK ? OX_OK : OX_FAIL(k->err, OX_E_NOMEM, "out of memory");
+}
+
+/* The value's link, from what was measured or the reference. */
+static ox_code keep(walk *k, const ox_sighting *s, ox_measure *m, const ox_tensor *ref)
+{
+    ox_link *l = &k->scope->link[s->node->out[s->out]];
+    bool follow = k->w->follow && s->ref && !s->shape_differs;
+    ox_link_drop(l);
+    l->n = s->n;
+    l->held = follow || (!s->known && s->held);
+    l->error = s->size > 0 ? s->error / s->size : 0;
+    l->bad = s->first_bad < s->n;
+    if (follow) {
+        l->ref = ref;
+        return OX_OK;
+    }
+    if (!s->known)
+        return OX_OK;
+    if (m->change && !m->odd) {
+        l->change = m->change;
+        m->change = NULL;
+        return OX_OK;
+    }
+    if (!s->truth)
+        return OX_OK; /* an overflow in a lean walk: the chain goes on from ours */
+    if (!(l->whole = malloc((s->n + 1) * sizeof(double))))
+        return OX_FAIL(k->err, OX_E_NOMEM, "out of memory");
+    memcpy(l->whole, s->truth, s->n * sizeof(double));
+    if (k->w->bits)
+        round_to(l->whole, s->n, k->w->bits);
+    return OX_OK;
+}
+
+static ox_code give_arrays(walk *k, ox_sighting *s, const node_truth *t, const ox_measure *m)
+{
+    const ox_tensor *y = s->r->out[s->out];
+    if (!(s->ours = as_doubles(k->arena, y)))
+        return OX_FAIL(k->err, OX_E_NOMEM, "out of memory");
+    if (t->judged && m->fresh) {
+        s->fresh = m->fresh;
+        s->fresh_bound = m->bound;
+    }
+    s->truth = m->chain ? m->chain : m->fresh;
+    if (m->more) {
+        double *v = ox_arena_array(k->arena, s->n + 1, sizeof(*v));
+        if (!v)
+            return OX_FAIL(k->err, OX_E_NOMEM, "out of memory");
+        for (size_t i = 0; i < s->n; i++)
+            v[i] = m->fresh[i] + (double)m->more[i];
+        s->truth = v;
+    }
+    return OX_OK;
+}
+
+static ox_code sight(walk *k, ox_sighting *s, const node_truth *t)
+{
+    const ox_tensor *y = s->r->out[s->out], *ref = s->inner ? NULL : find(k->w, s->name);
+    int o = s->out;
+    bool control = (s->r->op->flags & OX_CONTROL) != 0;
+    double *given = NULL;
+    s->n = (size_t)ox_count(y);
+    bool fits = ref && numeric(ref) && same_shape(ref, y);
+    s->shape_differs = ref && numeric(ref) && !fits;
+    bool as_many = ref && numeric(ref) && (size_t)ox_count(ref) == s->n;
+    s->ref = as_many ? as_doubles(k->arena, ref) : NULL;
+    if (as_many && !s->ref)
+        return OX_FAIL(k->err, OX_E_NOMEM, "out of memory");
+    ox_measure m = { .ours = y, .n = s->n };
+    if (control && ox_is_float(y->dtype))
+        OX_TRY(truth_of_result(k, s, &given));
+    m.by = t->by;
+    m.more = t->more;
+    m.chain = given ? given : t->chain.n_out ? t->chain.value[o] : NULL;
+    m.fresh = t->fresh.n_out ? t->fresh.value[o] : NULL;
+    m.bound = t->judged && m.fresh ? t->fresh.bound[o] : NULL;
+    bool arrays = !k->w->lean || s->ref || k->w->bits || k->w->follow;
+    bool change = (m.chain || m.fresh || m.by) && !k->w->bits && !k->w->follow;
+    if (change && !(m.change = malloc((s->n + 1) * sizeof(float))))
+        return OX_FAIL(k->err, OX_E_NOMEM, "out of memory");
+    ox_code code = ox_measure_run(&m, s->r->pool, k->arena, s, k->err);
+    if (code == OX_OK && (arrays || (m.odd && !m.by)))
+        code = give_arrays(k, s, t, &m);
+    s->stretch = t->chain.n_out ? t->chain.stretch : t->fresh.n_out ? t->fresh.stretch : 1;
+    if (code == OX_OK && s->truth)
+        s->bound = given ? ox_arena_array(k->arena, s->n + 1, sizeof(double))
+                   : t->chain.n_out ? t->chain.bound[o] : t->fresh.bound[o];
+    s->doubt = k->doubt = fmax(k->doubt, s->margin);
+    if (code == OX_OK)
+        code = k->fn(k->ctx, s, k->err);
+    if (code == OX_OK)
+        code = keep(k, s, &m, ref);
+    free(m.change);
+    return code;
+}
+
 static ox_code look(walk *k, const ox_node *n, ox_run *r)
 {
-    ox_sighting s = { .node = n, .r = r, .arena = k->arena };
+    node_truth t = { 0 };
     const double **in;
-    ox_truth chain = { 0 }, fresh = { 0 };
-    OX_TRY(chain_inputs(k, n, r, &in, &s.held));
-    s.in = in;
-    OX_TRY(truth_or_none(k->arena, r, in, &chain, k->err));
-    if (k->w->fresh && any(in, r->n_in))
-        OX_TRY(truth_or_none(k->arena, r, NULL, &fresh, k->err));
-    const ox_truth *f = !k->w->fresh ? NULL : any(in, r->n_in) ? &fresh : &chain;
+    bool held = true;
+    double in_error = 0;
+    int bad = -1;
+    OX_TRY(truths(k, n, r, &in, &t));
+    if (!in && !(in = ox_arena_array(k->arena, (size_t)OX_MAX(r->n_in, 1), sizeof(*in))))
+        return OX_FAIL(k->err, OX_E_NOMEM, "out of memory");
+    for (int i = 0; i < r->n_in; i++) {
+        const ox_link *l = input_link(k, n, r, i);
+        held &= !l || l->held;
+        in_error = l ? fmax(in_error, l->error) : in_error;
+        bad = l && l->bad ? i : bad;
+    }
+    if (r->op->flags & OX_CONTROL)
+        held = false; /* its body may have read anything */
     for (int i = 0; i < r->n_out && i < n->n_out; i++) {
-        if (n->out[i] < 0 || !numeric(r->out[i]))
+        if (n->out[i] < 0 || !r->vout[i] || r->vout[i]->kind != OX_TENSOR || !numeric(r->out[i]))
             continue;
-        s.out = i;
-        s.name = k->g->value[n->out[i]].name;
-        OX_TRY(sight(k, &s, &chain, f));
+        ox_sighting s = { .node = n, .r = r, .arena = k->arena, .out = i, .in = in, .held = held,
+                          .in_error = in_error, .bad_in = bad, .inner = k->scope->up != NULL,
+                          .name = k->scope->g->value[n->out[i]].name };
+        OX_TRY(sight(k, &s, &t));
     }
     return OX_OK;
 }
@@ -210,48 +331,54 @@ static ox_code look(walk *k, const ox_node *n, ox_run *r)
 static ox_code observe(void *ctx, const ox_graph *g, const ox_node *n, ox_run *r)
 {
     walk *k = ctx;
-    if (g != k->g)
-        return OX_OK; /* inside a loop or a branch: the node around it has the values */
     ox_error *of_run = r->err;
+    size_t at = (size_t)(n - g->node);
+    if (k->scope->g != g)
+        return OX_FAIL(k->err, OX_E_INTERNAL, "node %s runs outside the graph that was entered", n->name);
+    if (k->w->spoil)
+        k->w->spoil(k->w->spoil_ctx, n, r);
     ox_code code = look(k, n, r);
     r->err = of_run;
     ox_arena_reset(k->arena);
-    size_t at = (size_t)(n - g->node);
-    for (int i = 0; i < n->n_in; i++)
-        if (n->in[i] >= 0 && k->link[n->in[i]].last <= at) {
-            free(k->link[n->in[i]].v);
-            k->link[n->in[i]].v = NULL;
-        }
+    ox_scope_forget(k->scope);
+    for (int i = 0, v; (v = ox_node_read(n, i)) != OX_NO_MORE; i++)
+        if (v >= 0 && k->scope->link[v].last <= at)
+            ox_link_drop(&k->scope->link[v]);
     return code;
 }
 
-static void find_last_readers(walk *k)
+static ox_code enter(void *ctx, const ox_graph *g, ox_run *r, const ox_value *out)
 {
-    for (size_t i = 0; i < k->g->n_value; i++)
-        k->link[i].held = k->g->value[i].producer < 0;
-    for (size_t i = 0; i < k->g->n_node; i++)
-        for (int j = 0, v; (v = ox_node_read(&k->g->node[i], j)) != OX_NO_MORE; j++)
-            if (v >= 0)
-                k->link[v].last = i;
+    walk *k = ctx;
+    ox_scope *s = k->scope;
+    if (out) {
+        k->scope = s->up;
+        return ox_scope_leave(s, r, out) ? OX_OK : OX_FAIL(k->err, OX_E_NOMEM, "out of memory");
+    }
+    if (!(s = ox_scope_enter(k->scope, g, r)))
+        return OX_FAIL(k->err, OX_E_NOMEM, "out of memory");
+    k->scope = s;
+    return OX_OK;
 }
 
 static ox_code run(walk *k, ox_session *s, const ox_value *const *in)
 {
     int n_out = ox_session_n_out(s);
-    k->g = ox_session_graph(s);
     k->arena = ox_arena_create(0);
-    k->link = calloc(k->g->n_value + 1, sizeof(*k->link));
+    k->scope = ox_scope_enter(NULL, ox_session_graph(s), NULL);
     const ox_value **out = calloc((size_t)n_out + 1, sizeof(*out));
-    ox_code code = k->arena && k->link && out ? OX_OK : OX_FAIL(k->err, OX_E_NOMEM, "out of memory");
+    ox_code code = k->arena && k->scope && out ? OX_OK : OX_FAIL(k->err, OX_E_NOMEM, "out of memory");
     if (code == OX_OK) {
-        find_last_readers(k);
         ox_session_observe(s, observe, k);
+        ox_session_observe_graphs(s, enter);
         code = ox_session_run(s, in, out, k->err);
-        for (size_t i = 0; i < k->g->n_value; i++)
-            free(k->link[i].v);
+    }
+    for (ox_scope *up; k->scope; k->scope = up) { /* more than one where a body failed */
+        up = k->scope->up;
+        if (!ox_scope_leave(k->scope, NULL, NULL))
+            break;
     }
     free(out);
-    free(k->link);
     ox_arena_destroy(k->arena);
     return code;
 }
@@ -259,11 +386,11 @@ static ox_code run(walk *k, ox_session *s, const ox_value *const *in)
 ox_code ox_oracle_walk(ox_model *m, const ox_walk *w, const ox_value *const *in, ox_sight_fn *fn,
                        void *ctx, ox_error *err)
 {
-    walk k = { .w = w, .fn = fn, .ctx = ctx, .err = err };
+    walk k = { .w = w, .fn = fn, .ctx = ctx, .err = err, .doubt = 1 };
     ox_options o = w->run;
     ox_session *s;
     o.f64 = false;
-    o.keep_all = true; /* a node's inputs must outlive it: in-place kernels overwrite them */
+    o.observed = true;
     OX_TRY(ox_session_create(m, &o, &s, err));
     ox_code code = run(&k, s, in);
     ox_session_destroy(s);

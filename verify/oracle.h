@@ -1,9 +1,10 @@
 /* A model's run beside its float64 truth, node by node.
  *
  * The graph runs as written.  Beside it goes a chain of doubles: each node's truth computed from the
- * truths of its inputs, or from what a reference holds for them.  A value of the chain lives until
- * its last reader has run.  Where a node has no truth (control flow, random, strings, integers) the
- * chain goes on from our own value, and the sighting says so. */
+ * truths of its inputs, or from what a reference holds for them.  The chain is kept as its difference from
+ * our own values, in float, which loses nothing where the two are close; a difference lives until its last
+ * reader has run.  The bodies of If, Loop and Scan are walked too.  Where a node has no truth (random,
+ * strings, integers) the chain goes on from our own value, and the sighting says so. */
 #ifndef OX_VERIFY_ORACLE_H
 #define OX_VERIFY_ORACLE_H
 
@@ -15,7 +16,7 @@ typedef struct ox_known { /* what a reference holds for a value */
     const ox_value *v;
 } ox_known;
 
-/* One output of one node of the main graph, while the node's run is there to be looked at. */
+/* One output of one node, while the node's run is there to be looked at. */
 typedef struct ox_sighting {
     const ox_node *node;
     ox_run        *r;
@@ -23,9 +24,26 @@ typedef struct ox_sighting {
     int            out;
     const char    *name;      /* of the value */
     size_t         n;         /* elements */
+    bool           inner;     /* of a node in the body of a loop or branch: seen once a turn, no ref */
+
+    /* What was measured of every element, if the chain has a truth for it (known). */
+    bool           known;
+    double         size, error;    /* rms of the truth, and of ours - truth */
+    double         most;           /* largest |ours - truth| */
+    double         in_error;       /* the largest error / size among the inputs */
+    /* ... and of our value against the truth from our own inputs (judged): the node's own rounding. */
+    bool           judged;
+    double         local, margin;  /* largest |ours - fresh|, and |ours - fresh| / bound */
+    double         doubt;          /* the largest margin so far, at least 1 */
+    size_t         first_bad;      /* our first NaN or infinity; n: none */
+    bool           overflow;       /* it is infinite where the truth is not */
+    int            bad_in;         /* an input that has some, as far as nodes made it; -1: none */
+
+    /* Arrays; in a lean walk only where the reference holds the value. */
     const double  *ours;      /* NULL: not numeric */
     const double  *truth;     /* by the chain; NULL: none */
     const double  *bound;     /* the node's own rounding around `truth` */
+    double         stretch;   /* of the bound (truth.h) */
     const double  *fresh;     /* truth from our own inputs, if asked for; NULL: none */
     const double  *fresh_bound;
     const double  *ref;       /* NULL: the reference holds no value of as many elements */
@@ -35,14 +53,19 @@ typedef struct ox_sighting {
 } ox_sighting;
 
 typedef ox_code ox_sight_fn(void *ctx, const ox_sighting *s, ox_error *err);
+/* For tests: may change a node's outputs, as a faulty kernel would. */
+typedef void ox_spoil_fn(void *ctx, const ox_node *n, ox_run *r);
 
 typedef struct ox_walk {
-    ox_options      run;      /* f64 and keep_all are the walk's own */
+    ox_options      run;      /* f64 and observed are the walk's own */
     const ox_known *ref;
     size_t          n_ref;
     bool            follow;   /* the chain takes the reference's values where it holds them */
     bool            fresh;    /* also the truth from our own inputs */
+    bool            lean;     /* no arrays where nothing is compared */
     int             bits;     /* not 0: the chain is rounded to so many significant bits */
+    ox_spoil_fn    *spoil;    /* NULL: none */
+    void           *spoil_ctx;
 } ox_walk;
 
 ox_code ox_oracle_walk(ox_model *m, const ox_walk *w, const ox_value *const *in, ox_sight_fn *fn,

@@ -106,7 +106,7 @@ static ox_code see(void *ctx, const ox_sighting *s, ox_error *err)
     reducing *k = ctx;
     int v = number_of(k, s->name);
     (void)err;
-    if (v < 0)
+    if (v < 0 || s->inner)
         return OX_OK;
     k->held[v] = s->ref && !s->shape_differs;
     return k->g->value[v].producer >= 0 && &k->g->node[k->g->value[v].producer] == k->target

@@ -23,18 +23,20 @@ static double mean_square_ratio(const ox_sighting *s)
 static void by_oracle(const ox_sighting *s, ox_trace_node *n)
 {
     n->held = true;
-    if (!s->fresh)
-        return;
-    n->judged = true;
-    n->local = ox_max_error(s->ours, s->fresh, s->n, NULL);
-    for (size_t i = 0; i < s->n; i++) {
-        double d = fabs(s->ours[i] - s->fresh[i]);
-        if (d > 0)
-            n->margin = fmax(n->margin, d / fmax(s->fresh_bound[i], 1e-300));
-    }
+    n->judged |= s->judged;
+    n->local = fmax(n->local, s->local);
+    n->margin = fmax(n->margin, s->margin);
     n->departs = n->margin > 1;
-    if (s->truth)
-        n->propagated = n->max_abs = ox_max_error(s->ours, s->truth, s->n, NULL);
+    n->propagated = n->max_abs = fmax(n->max_abs, s->most);
+}
+
+/* The row of a node inside a loop, seen before in another turn. */
+static ox_trace_node *row_of(ox_trace *t, const ox_sighting *s)
+{
+    for (size_t i = 0; i < t->n_node && s->inner; i++)
+        if (t->node[i].inner == s->node && strcmp(t->node[i].value, s->name) == 0)
+            return &t->node[i];
+    return NULL;
 }
 
 /* Integers have no truth in double: they must be the same, except where rounding decides them. */
@@ -88,15 +90,19 @@ static ox_code add_row(ox_trace *t, const ox_sighting *s, ox_trace_node **out, o
     for (int i = 0; i < 3; i++)
         if (!(copy[i] = ox_arena_strndup(t->arena, names[i], strlen(names[i]))))
             return OX_FAIL(err, OX_E_NOMEM, "out of memory");
-    **out = (ox_trace_node){ .node = copy[0], .op = copy[1], .value = copy[2], .elements = (int64_t)s->n };
+    **out = (ox_trace_node){ .node = copy[0], .op = copy[1], .value = copy[2], .elements = (int64_t)s->n,
+                               .inner = s->inner ? s->node : NULL };
     return OX_OK;
 }
 
 static ox_code see(void *ctx, const ox_sighting *s, ox_error *err)
 {
     tracing *k = ctx;
-    ox_trace_node *n = NULL;
-    OX_TRY(add_row(k->t, s, &n, err));
+    ox_trace_node *n = row_of(k->t, s);
+    if (s->inner && !k->oracle)
+        return OX_OK; /* a reference knows values of the main graph only */
+    if (!n)
+        OX_TRY(add_row(k->t, s, &n, err));
     if (k->oracle)
         by_oracle(s, n);
     else
@@ -166,7 +172,8 @@ ox_code ox_trace_run(ox_model *m, const ox_options *options, const ox_value *con
                      const ox_known *ref, size_t n_ref, bool explain, ox_trace *t, ox_error *err)
 {
     tracing k = { .t = t, .oracle = n_ref == 0, .explain = explain, .explained = -1 };
-    ox_walk w = { .run = *options, .ref = ref, .n_ref = n_ref, .follow = true, .fresh = n_ref == 0 };
+    ox_walk w = { .run = *options, .ref = ref, .n_ref = n_ref, .follow = n_ref > 0, .fresh = n_ref == 0,
+                  .lean = n_ref == 0 };
     *t = (ox_trace){ .arena = ox_arena_create(0), .first = -1 };
     if (!t->arena)
         return OX_FAIL(err, OX_E_NOMEM, "out of memory");

@@ -11,6 +11,7 @@ typedef struct ox_trace_node {
     double      local, propagated, amplification, margin, max_abs;
     double      relative; /* rms of the local error over u rms(truth) */
     int64_t     elements;
+    const ox_node *inner;  /* of a node in the body of a loop or branch: all its turns in one row */
 } ox_trace_node;
 
 typedef struct ox_explanation {

@@ -29,6 +29,24 @@ double ox_error_bound(ox_error_model m, ox_dtype dtype, double y, double mag)
     return 8 * u * mag + ox_dtype_tiny(dtype);
 }
 
+void ox_error_bounds(ox_error_model m, ox_dtype dtype, size_t n, const double *y, double *mag)
+{
+    double u = ox_dtype_roundoff(dtype), tiny = ox_dtype_tiny(dtype), c = m.c * u;
+    if (m.kind == ERR_EXACT)
+        memset(mag, 0, n * sizeof(*mag));
+    else if (m.kind == ERR_SUM)
+        for (size_t k = 0; k < n; k++)
+            mag[k] = c * (mag[k] == mag[k] ? mag[k] : fabs(y[k])) + tiny;
+    else
+        for (size_t k = 0; k < n; k++)
+            mag[k] = ox_error_bound(m, dtype, y[k], mag[k]);
+}
+
+double ox_error_stretch(ox_error_model m, double terms)
+{
+    return m.kind == ERR_SUM && m.c > 0 ? fmax(1, 4 * sqrt(terms) / m.c) : 1;
+}
+
 static double *doubles(ox_arena *a, size_t n) { return ox_arena_array(a, n ? n : 1, sizeof(double)); }
 
 static bool numeric(const ox_tensor *t)
@@ -45,27 +63,30 @@ static ox_code read_inputs(ox_arena *a, const ox_run *r, const double *const *in
     for (int i = 0; i < r->n_in; i++) {
         if (!numeric(r->in[i]))
             continue;
+        if (in && in[i]) {
+            t->in[i] = in[i];
+            continue;
+        }
         size_t n = (size_t)ox_count(r->in[i]);
-        if (!(t->in[i] = doubles(a, n)))
+        double *v = doubles(a, n);
+        if (!v)
             return OX_FAIL(err, OX_E_NOMEM, "out of memory");
-        if (in && in[i])
-            memcpy(t->in[i], in[i], n * sizeof(double));
-        else if (n)
-            ox_to_f64(t->in[i], r->in[i]->data, r->in[i]->dtype, n);
+        if (n)
+            ox_to_f64(v, r->in[i]->data, r->in[i]->dtype, n);
+        t->in[i] = v;
     }
     return OX_OK;
 }
 
-static ox_code make_outputs(ox_arena *a, const ox_run *r, ox_truth *t, double ***mag, size_t *n_element,
-                            ox_error *err)
+/* t->bound first takes the magnitudes. */
+static ox_code make_outputs(ox_arena *a, const ox_run *r, ox_truth *t, size_t *n_element, ox_error *err)
 {
     size_t n_out = (size_t)OX_MAX(r->n_out, 1);
     bool any = false;
     t->n_out = r->n_out;
     t->value = ox_arena_array(a, n_out, sizeof(*t->value));
     t->bound = ox_arena_array(a, n_out, sizeof(*t->bound));
-    *mag = ox_arena_array(a, n_out, sizeof(**mag));
-    if (!t->value || !t->bound || !*mag)
+    if (!t->value || !t->bound)
         return OX_FAIL(err, OX_E_NOMEM, "out of memory");
     for (int i = 0; i < r->n_out; i++) {
         if (!r->out[i] || r->out[i]->rank < 0 || !ox_is_float(r->out[i]->dtype))
@@ -73,11 +94,10 @@ static ox_code make_outputs(ox_arena *a, const ox_run *r, ox_truth *t, double **
         size_t n = (size_t)ox_count(r->out[i]);
         t->value[i] = doubles(a, n);
         t->bound[i] = doubles(a, n);
-        (*mag)[i] = doubles(a, n);
-        if (!t->value[i] || !t->bound[i] || !(*mag)[i])
+        if (!t->value[i] || !t->bound[i])
             return OX_FAIL(err, OX_E_NOMEM, "out of memory");
         for (size_t k = 0; k < n; k++)
-            (*mag)[i][k] = NAN;
+            t->bound[i][k] = NAN;
         any = true;
         *n_element += n;
     }
@@ -90,7 +110,19 @@ typedef struct twin {
     ox_tensor        *in, *out;
     const ox_tensor **pin;
     ox_tensor       **pout;
+    struct ox_frame   frame;
+    ox_step           step; /* never static: what prepare allocates is gone with the node */
 } twin;
+
+static void own_frame(twin *w, const ox_run *r)
+{
+    w->run = *r;
+    w->frame = *r->frame;
+    w->step = *r->frame->step;
+    w->step.is_static = false;
+    w->frame.step = &w->step;
+    w->run.frame = &w->frame;
+}
 
 static ox_code make_twin(ox_arena *a, const ox_run *r, const ox_truth *t, twin *w, ox_error *err)
 {
@@ -107,7 +139,7 @@ static ox_code make_twin(ox_arena *a, const ox_run *r, const ox_truth *t, twin *
             continue;
         w->in[i] = *r->in[i];
         w->in[i].dtype = OX_F64;
-        w->in[i].data = t->in[i];
+        w->in[i].data = (void *)t->in[i];
         w->in[i].buf = NULL;
         w->pin[i] = &w->in[i];
     }
@@ -124,7 +156,7 @@ static ox_code make_twin(ox_arena *a, const ox_run *r, const ox_truth *t, twin *
             return OX_FAIL(err, OX_E_NOMEM, "out of memory");
         }
     }
-    w->run = *r;
+    own_frame(w, r);
     w->run.in = w->pin;
     w->run.out = w->pout;
     w->run.in_const = 0;
@@ -183,10 +215,12 @@ static ox_code by_kernel(ox_arena *a, ox_run *r, ox_truth *t, ox_error *err)
     return take_allocated(r, t, &w, code, err);
 }
 
-static ox_code by_oracle(ox_run *r, ox_truth *t, double **mag)
+static ox_code by_oracle(ox_run *r, ox_truth *t)
 {
-    ox_oracle o = { r, (const double *const *)t->in, t->value, mag };
-    return r->op->oracle(&o);
+    ox_oracle o = { r, t->in, t->value, t->bound, 0 };
+    ox_code code = r->op->oracle(&o);
+    t->stretch = ox_error_stretch(r->op->error, o.terms);
+    return code;
 }
 
 /* ---- the node as it might have been ---- */
@@ -219,7 +253,6 @@ ox_code ox_truth_replay(ox_arena *a, const ox_run *from, const ox_op *op, const 
 {
     struct ox_frame frame = *from->frame;
     ox_run   r = *from;
-    double **mag;
     size_t   n_element = 0;
     twin     w;
     *t = (ox_truth){ 0 };
@@ -231,7 +264,7 @@ ox_code ox_truth_replay(ox_arena *a, const ox_run *from, const ox_op *op, const 
     if (op->flags & (OX_CONTROL | OX_IMPURE | OX_VIEW))
         return OX_FAIL(err, OX_E_UNSUPPORTED, "%s cannot be replayed", op->name);
     OX_TRY(reshape_outputs(a, &r, err));
-    OX_TRY(make_outputs(a, &r, t, &mag, &n_element, err));
+    OX_TRY(make_outputs(a, &r, t, &n_element, err));
     *out = r.out;
     OX_TRY(read_inputs(a, &r, in, t, err));
     if (n_element == 0)
@@ -241,7 +274,7 @@ ox_code ox_truth_replay(ox_arena *a, const ox_run *from, const ox_op *op, const 
     OX_TRY(make_twin(a, &r, t, &w, err));
     if (op->prepare)
         OX_TRY(op->prepare(&w.run));
-    return by_oracle(&w.run, t, mag);
+    return by_oracle(&w.run, t);
 }
 
 /* Largest sum of |w| over the rows of a weight times the largest |x|. */
@@ -276,30 +309,106 @@ static double gate_magnitude(const ox_run *r, const ox_truth *t)
     return row_product(r, t, 1, x) + row_product(r, t, 2, 1);
 }
 
+/* ---- magnitudes become bounds ---- */
+
+enum { BLOCK = 8192 };
+typedef struct bounding {
+    ox_error_model model;
+    ox_dtype       dtype;
+    const double  *value;
+    double        *bound, gates;
+    size_t         n;
+} bounding;
+
+static void bound_block(void *ctx, int64_t block, int worker)
+{
+    const bounding *b = ctx;
+    size_t from = (size_t)block * BLOCK, end = OX_MIN(b->n, from + BLOCK);
+    (void)worker;
+    for (size_t k = from; k < end && b->gates > 0; k++)
+        b->bound[k] = fabs(b->value[k]) + b->gates;
+    ox_error_bounds(b->model, b->dtype, end - from, b->value + from, b->bound + from);
+}
+
 ox_code ox_truth_of(ox_arena *a, ox_run *r, const double *const *in, ox_truth *t, ox_error *err)
 {
     const ox_op *op = r->op;
-    double **mag;
     size_t n_element = 0;
-    *t = (ox_truth){ 0 };
+    *t = (ox_truth){ .stretch = 1 };
     bool drawn = (op->flags & OX_IMPURE) && !op->oracle; /* an oracle may judge what was drawn */
     if (drawn || (op->flags & OX_CONTROL) || op->error.kind == ERR_RANDOM)
         return OX_FAIL(err, OX_E_UNSUPPORTED, "%s has no single truth", op->name);
-    OX_TRY(make_outputs(a, r, t, &mag, &n_element, err));
+    OX_TRY(make_outputs(a, r, t, &n_element, err));
     OX_TRY(read_inputs(a, r, in, t, err));
     r->err = err;
     if (n_element == 0) /* nor does the executor call anything then */
         return OX_OK;
-    OX_TRY(op->oracle ? by_oracle(r, t, mag) : by_kernel(a, r, t, err));
+    OX_TRY(op->oracle ? by_oracle(r, t) : by_kernel(a, r, t, err));
     double gates = gate_magnitude(r, t);
     for (int i = 0; i < r->n_out; i++) {
         if (!t->value[i])
             continue;
-        size_t n = (size_t)ox_count(r->out[i]);
-        for (size_t k = 0; k < n && gates > 0; k++)
-            mag[i][k] = fabs(t->value[i][k]) + gates;
-        for (size_t k = 0; k < n; k++)
-            t->bound[i][k] = ox_error_bound(op->error, r->out[i]->dtype, t->value[i][k], mag[i][k]);
+        ox_error_model model = { op->error.kind, op->error.c * t->stretch };
+        bounding b = { model, r->out[i]->dtype, t->value[i], t->bound[i], gates, (size_t)ox_count(r->out[i]) };
+        ox_pool_run(r->pool, (int64_t)((b.n + BLOCK - 1) / BLOCK), bound_block, &b);
     }
     return OX_OK;
+}
+
+/* ---- changes through what is linear ---- */
+
+static bool linear(const ox_run *r)
+{
+    static const char *const names[] = { "Conv", "MatMul", "Gemm" };
+    const ox_node *node = r->frame->node;
+    bool named = false;
+    for (int i = 0; i < node->n_attr; i++) /* of fusion: an activation, a residual */
+        if (strncmp(node->attr[i].name, "onnxrun_", 8) == 0)
+            return false;
+    for (size_t i = 0; i < OX_COUNT(names); i++)
+        named |= strcmp(r->op->name, names[i]) == 0 && r->n_in <= (i == 1 ? 2 : 3);
+    return named && r->in[0]->dtype == OX_F32 && r->in[1]->dtype == OX_F32 && r->out[0] &&
+           r->out[0]->dtype == OX_F32 && ox_count(r->out[0]) > 0;
+}
+
+static ox_code change_by(ox_arena *a, ox_run *r, int i, const float *change, float *out, ox_error *err)
+{
+    twin w;
+    ox_tensor x = *r->in[i], y = *r->out[0], *pout[] = { &y };
+    const ox_tensor *in[] = { r->in[0], r->in[1] };
+    own_frame(&w, r);
+    in[i] = &x;
+    x.data = (void *)change;
+    x.buf = y.buf = NULL;
+    y.data = out;
+    w.run.in = in;
+    w.run.n_in = 2; /* no bias */
+    w.run.out = pout;
+    w.run.n_out = 1;
+    w.run.in_const = r->in_const & ~((uint64_t)1 << i);
+    w.run.err = err;
+    if (!(w.run.state = ox_arena_alloc64(a, OX_MAX(r->op->state_size, 1))))
+        return OX_FAIL(err, OX_E_NOMEM, "out of memory");
+    OX_TRY(r->op->prepare(&w.run));
+    return r->op->run[OX_F32](&w.run);
+}
+
+ox_code ox_truth_change(ox_arena *a, ox_run *r, const float *const *change, float **out, ox_error *err)
+{
+    *out = NULL;
+    if (!linear(r) || (r->n_in > 2 && change[2]))
+        return OX_FAIL(err, OX_E_UNSUPPORTED, "%s is not linear", r->op->name);
+    size_t n = (size_t)ox_count(r->out[0]);
+    for (int i = 0; i < 2; i++) {
+        if (!change[i])
+            continue;
+        float *part = ox_arena_alloc64(a, n * sizeof(*part));
+        if (!part)
+            return OX_FAIL(err, OX_E_NOMEM, "out of memory");
+        OX_TRY(change_by(a, r, i, change[i], part, err));
+        for (size_t k = 0; k < n && *out; k++)
+            part[k] += (*out)[k];
+        *out = part;
+    }
+    return *out ? OX_OK : OX_FAIL(err, OX_E_UNSUPPORTED, "nothing changes");
 }

@@ -19,6 +19,7 @@ typedef struct work {
     double        length; /* sum of |w[m]|_2 */
     int64_t       m0, at, first;
     int          *wrong;
+    const ox_conv_plan *tiles; /* of Winograd; else NULL */
 } work;
 
 /* What the function itself rounds is in proportion to its result. */
@@ -205,6 +206,32 @@ static void fold_row(void *ctx, int64_t block, int worker)
         root[i] = sqrt(root[i]);
 }
 
+/* v[i] = max of v[i - radius ... i + radius], n elements `step` apart. */
+static void dilate(double *v, double *line, int64_t n, int64_t step, int64_t radius)
+{
+    for (int64_t i = 0; i < n; i++)
+        line[i] = v[i * step];
+    for (int64_t i = 0; i < n; i++) {
+        double most = line[i];
+        for (int64_t j = OX_MAX(i - radius, 0); j <= OX_MIN(i + radius, n - 1); j++)
+            most = line[j] > most ? line[j] : most;
+        v[i * step] = most;
+    }
+}
+
+/* Winograd mixes the pixels of a tile, and so do its errors. */
+static void spread_over_tiles(work *c, const ox_conv_plan *p)
+{
+    int64_t h = (int64_t)p->out[1], w = (int64_t)p->out[2], radius = (int64_t)p->step - 1;
+    for (int which = 0; which < 2; which++) {
+        double *v = (double *)(which ? c->most : c->root);
+        for (int64_t i = 0; i < h; i++)
+            dilate(v + i * w, c->sum, w, 1, radius);
+        for (int64_t i = 0; i < w; i++)
+            dilate(v + i, c->sum, h, w, radius);
+    }
+}
+
 /* sum of sign[m] y[m] against the definition, at some pixels. */
 static void prove_pixels(void *ctx, int64_t block, int worker)
 {
@@ -303,6 +330,8 @@ static void prove(work *c, int64_t n, int64_t g)
     ox_parallel(o->r, (s->in_size + 4095) / 4096, fold_channels, c);
     ox_parallel(o->r, rows, fold_row, c);
     ox_parallel(o->r, (s->out_size + 511) / 512, prove_pixels, c);
+    if (c->tiles && !wrong) /* sum is free now */
+        spread_over_tiles(c, c->tiles);
     c->first = n * s->m + c->m0;
     ox_parallel(o->r, s->m_group, wrong ? channel : finish_channel, c);
 }
@@ -327,9 +356,12 @@ ox_code ox_conv_oracle(ox_oracle *o, const ox_conv_shape *s, const ox_conv_plan 
                        const ox_activation *act)
 {
     work c = { .o = o, .s = s, .act = act };
-    double products = (double)s->m_group * (double)s->out_size * (double)(s->c_group * s->k_size);
+    double depth = (double)(s->c_group * s->k_size);
+    double products = (double)s->m_group * (double)s->out_size * depth;
+    o->terms = OX_MIN(depth, (double)OX_GEMM_KC) + depth / OX_GEMM_KC;
     if (plan && s->m_group >= 4 && products > SMALL) {
         ox_conv_plan p = *plan;
+        c.tiles = plan->step ? plan : NULL;
         p.f64 = true;
         if (ox_conv_choose(&p, ox_cpu(), false))
             return by_driver(&c, &p);

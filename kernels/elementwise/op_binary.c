@@ -115,7 +115,7 @@ RUN2(equal_bool, uint8_t, (a != 0) == (b != 0))
         .flags = OX_INPLACE0 OX_END;                                                               \
     OX_OP(Op, 7) NUMPY, .prepare = name##_prepare, .run = { KERNELS(name, NUM) },                  \
         .oracle = name##_oracle, .error = { kind_, c_ }, .state_size = sizeof(ox_loop2 *),         \
-        .flags = OX_INPLACE0 | OX_INPLACE1 | OX_SYMBOLIC OX_END;
+        .flags = OX_INPLACE0 | OX_INPLACE1 | OX_SYMBOLIC | OX_POINTWISE OX_END;
 #define equal_MORE , [OX_BOOL] = equal_bool, [OX_STR] = equal_str
 #define greater_MORE
 #define less_MORE

@@ -121,5 +121,5 @@ static ox_code oracle(ox_oracle *o) { return ox_map2_oracle_versioned(o, exact, 
 #define RUN .prepare = prepare, .oracle = oracle, .error = { ERR_ULP, 1 }, .state_size = sizeof(ox_loop2 *), \
             .run = { KERNELS_FLOAT(run), [OX_I32] = run_i32, [OX_I64] = run_i64 }
 OX_OP(Pow, 1) .infer = ox_infer_legacy, RUN, .flags = OX_INPLACE0 OX_END;
-OX_OP(Pow, 7) .infer = ox_infer_broadcast, RUN, .flags = OX_INPLACE0 | OX_SYMBOLIC OX_END;
+OX_OP(Pow, 7) .infer = ox_infer_broadcast, RUN, .flags = OX_INPLACE0 | OX_SYMBOLIC | OX_POINTWISE OX_END;
 #endif

@@ -150,7 +150,8 @@ static ox_code run_f32(ox_run *r) { return ox_map1(r, ((const unary *)r->state)-
     static ox_code name##_oracle(ox_oracle *o) { return ox_map1_oracle(o, name##_exact, o->r->state); } \
     OX_OP(Op, since) .infer = ox_infer_like, .prepare = name##_prepare,                            \
         .run = { [OX_F32] = single, [OX_F64] = name##_f64 ints(name) }, .oracle = name##_oracle,   \
-        .error = { kind, c }, .state_size = sizeof(unary), .flags = OX_INPLACE0 | OX_SYMBOLIC OX_END;
+        .error = { kind, c }, .state_size = sizeof(unary),                              \
+        .flags = OX_INPLACE0 | OX_SYMBOLIC | OX_POINTWISE OX_END;
 
 #define MATH(Op, since, name, c, exact) MATH_INT(Op, since, name, c, exact, NONE, 0)
 #define MATH_INT(Op, since, name, c, exact, types, whole)                                          \

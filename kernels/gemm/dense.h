@@ -38,5 +38,6 @@ typedef struct ox_exact {
     const int64_t *at_a, *at_b; /* where each finds its operands; NULL: batch is 1 */
 } ox_exact;
 ox_code ox_exact_product(ox_run *r, const ox_exact *e) OX_MUST_CHECK;
+double  ox_exact_terms(double k); /* what ox_oracle's `terms` is for a product of that depth */
 
 #endif

@@ -161,6 +161,8 @@ static ox_code by_driver(ox_run *r, const ox_exact *e)
     return OX_OK;
 }
 
+double ox_exact_terms(double k) { return OX_MIN(k, (double)OX_GEMM_KC) + k / OX_GEMM_KC; }
+
 ox_code ox_exact_product(ox_run *r, const ox_exact *e)
 {
     if (e->m >= FEW && e->n >= FEW && (double)e->m * (double)e->n * (double)e->k > SMALL)

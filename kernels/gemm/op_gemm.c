@@ -145,6 +145,7 @@ static ox_code oracle(ox_oracle *o)
     OX_TRY(ox_exact_product(o->r, &(ox_exact){ .m = s->m, .n = s->n, .k = s->k, .trans_a = s->trans_a,
                                                .trans_b = s->trans_b, .a = o->in[0], .b = o->in[1],
                                                .c = y, .mag = mag, .batch = 1 }));
+    o->terms = ox_exact_terms((double)s->k);
     for (int64_t i = 0, at = 0; i < s->m; i++)
         for (int64_t j = 0; j < s->n; j++, at++) {
             double c = s->has_c ? s->beta * o->in[2][i * s->step_i + j * s->step_j] : 0;

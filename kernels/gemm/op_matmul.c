@@ -217,6 +217,7 @@ static ox_code oracle(ox_oracle *o)
     OX_TRY(ox_exact_product(o->r, &(ox_exact){ .m = s->m, .n = s->n, .k = s->k, .a = o->in[0], .b = o->in[1],
                                                .c = o->out[0], .mag = o->mag[0], .batch = s->batch,
                                                .at_a = s->at_a, .at_b = s->at_b }));
+    o->terms = ox_exact_terms((double)s->k);
     for (int64_t i = 0; i < s->batch * s->m; i++)
         ox_dense_oracle(o, &s->dense, i * s->n, s->n, 2, 3);
     return OX_OK;

@@ -95,11 +95,15 @@ ox_code ox_call_graph(ox_run *r, const char *name, ox_value *in, int n_in, ox_va
     OX_TRY(ox_plan_get(s, g, outer, signature, n, &sub, r->err));
     ox_plan_clear(sub);
     ox_code code = feed(sub, outer, in, r->err);
+    if (code == OX_OK && s->enter)
+        code = s->enter(s->observe_ctx, g, r, NULL);
     if (code == OX_OK)
         code = ox_plan_run(sub, r->err);
     memset(out, 0, (size_t)n_out * sizeof(*out));
     for (int i = 0; i < n_out && code == OX_OK; i++)
         code = ox_value_keep(&out[i], &sub->slot[g->out[i]].v, r->err);
+    if (code == OX_OK && s->enter)
+        code = s->enter(s->observe_ctx, g, r, out);
     for (int i = 0; i < n_out && code != OX_OK; i++)
         ox_value_release(&out[i]);
     return code;

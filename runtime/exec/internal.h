@@ -31,6 +31,7 @@ struct ox_session {
     int64_t        inner_ns;  /* profiling: of the steps that the current one ran in its subgraphs */
     ox_node_profile *profiles; size_t n_profile, cap_profile;
     ox_observe_fn *observe;
+    ox_enter_fn   *enter;
     void          *observe_ctx;
     struct ox_pack *packs;     /* rearranged weights (ox_packed) */
     struct ox_widened_const *wide_const; /* constants converted for --precision f64 */

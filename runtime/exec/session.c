@@ -143,6 +143,8 @@ void ox_session_observe(ox_session *s, ox_observe_fn *fn, void *ctx)
     s->observe_ctx = ctx;
 }
 
+void ox_session_observe_graphs(ox_session *s, ox_enter_fn *fn) { s->enter = fn; }
+
 /* ---- inputs ---- */
 typedef struct bound { int64_t symbol, size; int input; } bound;
 

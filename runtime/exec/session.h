@@ -13,11 +13,16 @@ typedef struct ox_session ox_session;
 /* Called after each node of the main graph and of subgraphs: r holds inputs and outputs of the run. */
 typedef ox_code ox_observe_fn(void *ctx, const ox_graph *g, const ox_node *n, ox_run *r);
 
+/* Called around each run of a subgraph that the node of r asks for: before (out is NULL), and after it
+ * gave these values. */
+typedef ox_code ox_enter_fn(void *ctx, const ox_graph *g, ox_run *r, const ox_value *out);
+
 typedef struct ox_options {
     int         threads;      /* 0: physical cores */
     int         optimize;     /* 0: the graph as written, 1: rewrites that keep every bit, 2: all */
     bool        f64;          /* compute and keep every float value in double */
-    bool        keep_all;     /* no buffer is reused before the run ends: for observers */
+    bool        as_written;   /* no pass of opt/ runs; kernels are chosen as `optimize` says */
+    bool        observed;     /* inputs outlive the node that reads them last: no kernel works in place */
     uint64_t    seed;         /* for random operators */
     bool        seeded;
     size_t      max_memory;   /* bytes of tensors, sets ox_buf_cap; 0: leaves it as it is */
@@ -44,6 +49,7 @@ const ox_graph *ox_session_graph(const ox_session *s); /* after opt */
 ox_code ox_session_run(ox_session *s, const ox_value *const *in, const ox_value **out, ox_error *err)
     OX_MUST_CHECK;
 void ox_session_observe(ox_session *s, ox_observe_fn *fn, void *ctx); /* NULL: none */
+void ox_session_observe_graphs(ox_session *s, ox_enter_fn *fn);       /* with the same ctx */
 
 /* Plans without running: for `dump --stage plan`, `info`.  in[i] gives type and shape (data NULL). */
 ox_code ox_session_plan(ox_session *s, const ox_value *const *in, ox_error *err) OX_MUST_CHECK;

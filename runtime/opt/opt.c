@@ -37,7 +37,8 @@ static ox_code run_pass(ox_session *s, ox_graph *g, const struct pass *pass, ox_
 ox_code ox_optimize(ox_session *s, ox_graph *g, ox_error *err)
 {
     for (size_t i = 0; i < OX_COUNT(passes); i++)
-        if (passes[i].level <= s->options.optimize && !skipped(s, passes[i].name))
+        if (passes[i].level <= s->options.optimize && !s->options.as_written &&
+            !skipped(s, passes[i].name))
             OX_TRY(run_pass(s, g, &passes[i], err));
     ox_graph_check(g);
     return OX_OK;

@@ -141,7 +141,7 @@ static size_t live_bound(const ox_plan *p, const block *b, size_t n)
 
 static void find_lives(ox_plan *p)
 {
-    bool keep = p->session->options.keep_all;
+    bool in_place = !p->session->options.observed && p->session->options.optimize > 0;
     int end = (int)p->n_step - 1;
     for (size_t i = 0; i < p->graph->n_value; i++)
         p->slot[i].last = p->slot[i].first;
@@ -152,9 +152,9 @@ static void find_lives(ox_plan *p)
                 p->slot[root_of(p, v)].last = k;
     }
     for (size_t i = 0; i < p->graph->n_value; i++) /* read after the last step, which may not reuse them */
-        if (keep || p->graph->value[i].is_output)
+        if (p->graph->value[i].is_output)
             p->slot[root_of(p, (int)i)].last = end + 1;
-    for (int k = 0; k <= end && !keep && p->session->options.optimize > 0; k++)
+    for (int k = 0; k <= end && in_place; k++)
         merge_in_place(p, &p->step[k], k);
 }
 

@@ -359,7 +359,7 @@ static ox_code find_releases(ox_plan *p, ox_error *err)
     for (int pass = 0; pass < 2; pass++) {
         for (size_t i = 0; i < n_value; i++) {
             enum ox_place place = p->slot[i].place;
-            if (last[i] < 0 || p->graph->value[i].is_output || p->session->options.keep_all ||
+            if (last[i] < 0 || p->graph->value[i].is_output ||
                 (place != OX_PLACE_NONE && place != OX_PLACE_VIEW))
                 continue;
             ox_step *t = &p->step[last[i]];

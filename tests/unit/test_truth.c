@@ -32,7 +32,7 @@ START_TEST(excess_of_elements)
 {
     double truth[] = { 1, 1e39, 0 }, bound[] = { 1e-7, 1e32, 0 }, ours[] = { 1, 1e39, 0 };
     double overflow[] = { 1, INFINITY, 0 }, wrong[] = { 1.001, 1e39, 0 }, nan[] = { 1, 1e39, NAN };
-    ox_allowance a = { truth, bound, ours, 0, 0, true };
+    ox_allowance a = { .truth = truth, .bound = bound, .ours = ours, .own = true, .safety = 16 };
     size_t at;
     ck_assert_double_eq(ox_excess(&a, overflow, OX_F32, 3, &at), 0);
     ck_assert_double_gt(ox_excess(&a, wrong, OX_F32, 3, &at), 500);
