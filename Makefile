@@ -34,16 +34,18 @@ ISA_sse42      = -msse4.2 -mpopcnt
 ISA_avx2       = -mavx2 -mfma -mf16c -mbmi2
 ISA_avx512     = $(ISA_avx2) -mavx512f -mavx512bw -mavx512cd -mavx512dq -mavx512vl
 ISA_avx512vnni = $(ISA_avx512) -mavx512vnni
+ISA_avx512vbmi = $(ISA_avx512vnni) -mavx512vbmi
+ISA_avxvnni    = $(ISA_avx2) -mavxvnni
 ISA_avx512bf16 = $(ISA_avx512) -mavx512bf16
 ISA_neon       =
 ISA_dotprod    = -march=armv8.2-a+dotprod
 ifeq ($(ARCH),x86_64)
-LEVELS = sse42 avx2 avx512 avx512vnni avx512bf16
+LEVELS = sse42 avx2 avxvnni avx512 avx512vnni avx512vbmi avx512bf16
 AGAIN  = avx2 avx512
 else ifeq ($(ARCH),aarch64)
 LEVELS = neon dotprod
 endif
-ISA_FILES = $(foreach l,sse42 avx2 avx512 avx512vnni avx512bf16 neon dotprod,%/$(l).c)
+ISA_FILES = $(foreach l,sse42 avx2 avxvnni avx512 avx512vnni avx512vbmi avx512bf16 neon dotprod,%/$(l).c)
 
 SRC     := $(wildcard runtime/*.c runtime/*/*.c verify/*.c proto/*.c kernels/*.c kernels/*/*.c)
 SRC     := $(filter-out $(ISA_FILES),$(SRC))

@@ -26,13 +26,15 @@ static const struct level {
 } levels[] = {
     { "scalar", 0, 0 },
 #if defined(OX_X86_64)
-#define X86_AVX512 (OX_ISA_SSE42 | OX_ISA_AVX2 | OX_ISA_AVX512)
+#define X86_AVX512 (OX_ISA_SSE42 | OX_ISA_AVX2 | OX_ISA_AVXVNNI | OX_ISA_AVX512)
     { "sse2", 0, 0 },
     { "sse42", OX_ISA_SSE42, OX_ISA_SSE42 },
     { "avx2", OX_ISA_SSE42 | OX_ISA_AVX2, OX_ISA_AVX2 },
+    { "avxvnni", OX_ISA_SSE42 | OX_ISA_AVX2 | OX_ISA_AVXVNNI, OX_ISA_AVXVNNI },
     { "avx512", X86_AVX512, OX_ISA_AVX512 },
     { "avx512vnni", X86_AVX512 | OX_ISA_AVX512VNNI, OX_ISA_AVX512VNNI },
-    { "avx512bf16", X86_AVX512 | OX_ISA_AVX512VNNI | OX_ISA_AVX512BF16, OX_ISA_AVX512BF16 },
+    { "avx512vbmi", X86_AVX512 | OX_ISA_AVX512VNNI | OX_ISA_AVX512VBMI, OX_ISA_AVX512VBMI },
+    { "avx512bf16", X86_AVX512 | OX_ISA_AVX512VNNI | OX_ISA_AVX512VBMI | OX_ISA_AVX512BF16, OX_ISA_AVX512BF16 },
 #elif defined(OX_AARCH64)
     { "neon", OX_ISA_NEON, OX_ISA_NEON },
     { "dotprod", OX_ISA_NEON | OX_ISA_DOTPROD, OX_ISA_DOTPROD },
@@ -57,7 +59,9 @@ static uint32_t detect(void)
         C1_OSXSAVE = 1 << 27,
         C1_AVX = 1 << 12 | 1 << 28 | 1 << 29, /* FMA, AVX, F16C */
         B7_AVX2 = 1 << 3 | 1 << 5 | 1 << 8,   /* BMI1, AVX2, BMI2 */
+        C7_VBMI = 1 << 1,
         C7_VNNI = 1 << 11,
+        A71_VNNI = 1 << 4,
         A71_BF16 = 1 << 5,
         X_YMM = 0x06,
         X_ZMM = 0xe6,
@@ -75,11 +79,15 @@ static uint32_t detect(void)
     if (!all(c1, C1_AVX) || !all(b7, B7_AVX2) || !all(os, X_YMM))
         return mask;
     mask |= OX_ISA_AVX2;
+    if (all(a71, A71_VNNI))
+        mask |= OX_ISA_AVXVNNI;
     if (!all(b7, b7_avx512) || !all(os, X_ZMM))
         return mask;
     mask |= OX_ISA_AVX512;
     if (all(c7, C7_VNNI))
         mask |= OX_ISA_AVX512VNNI;
+    if (all(c7, C7_VNNI | C7_VBMI))
+        mask |= OX_ISA_AVX512VBMI;
     if (all(a71, A71_BF16))
         mask |= OX_ISA_AVX512BF16;
     return mask;
