@@ -11,8 +11,9 @@ static ox_code read_shape(ox_run *r, int ia, int ib, shape *s)
         return OX_FAIL(r->err, OX_E_SHAPE, "operands have ranks %d and %d, expected at least 1", a->rank, b->rank);
     s->m = a->rank > 1 ? a->dim[a->rank - 2] : 1;
     s->k = a->dim[a->rank - 1];
-    s->n = b->rank > 1 ? b->dim[b->rank - 1] : 1;
-    int64_t k_b = b->dim[b->rank > 1 ? b->rank - 2 : 0];
+    bool turned = b->rank > 1 && ox_attr_given(r, "onnxrun_transb");
+    s->n = b->rank > 1 ? b->dim[b->rank - (turned ? 2 : 1)] : 1;
+    int64_t k_b = b->dim[b->rank > 1 && !turned ? b->rank - 2 : b->rank - 1];
     if (s->k != k_b)
         return OX_FAIL(r->err, OX_E_SHAPE, "A has %lld columns, B has %lld rows", (long long)s->k, (long long)k_b);
     s->rank = s->rank_a = OX_MAX(a->rank - 2, 0);

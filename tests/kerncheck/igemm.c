@@ -5,8 +5,15 @@
 #include <math.h>
 #include <string.h>
 
-static size_t n_rows(void) { return ox_n_uk_igemm_rows; }
-static kc_row row(size_t i) { return (kc_row){ ox_uk_igemm_rows[i].name, ox_uk_igemm_rows[i].isa }; }
+/* The rows of tiles, then those of depthwise pixels. */
+static size_t n_rows(void) { return ox_n_uk_igemm_rows + ox_n_uk_idepth_rows; }
+static kc_row row(size_t i)
+{
+    if (i < ox_n_uk_igemm_rows)
+        return (kc_row){ ox_uk_igemm_rows[i].name, ox_uk_igemm_rows[i].isa };
+    i -= ox_n_uk_igemm_rows;
+    return (kc_row){ ox_uk_idepth_rows[i].name, ox_uk_idepth_rows[i].isa };
+}
 
 /* A tile with memory around it, and what the sums are. */
 typedef struct trial {
@@ -106,7 +113,8 @@ static void judge(kc *k, const trial *s)
         }
 }
 
-static void try_out(kc *k, trial *s, const ox_uk_igemm *u, ox_iout out)
+/* An epilogue, and memory for its results. */
+static void set_out(kc *k, trial *s, const ox_uk_igemm *u, ox_iout out)
 {
     size_t nr = (size_t)u->nr, size = out == OX_IOUT_8 ? 1 : 4;
     float *mul = kc_alloc(k, nr * sizeof *mul, sizeof *mul, true), *add = kc_alloc(k, nr * sizeof *add, sizeof *add, true);
@@ -126,23 +134,66 @@ static void try_out(kc *k, trial *s, const ox_uk_igemm *u, ox_iout out)
     s->t.mul = mul;
     s->t.add = add;
     s->t.out = out;
-    s->t.ldc = s->t.n; /* canaries follow the last element; gaps are checked below */
+    s->t.ldc = s->t.n; /* canaries follow the last element */
     s->t.c = kc_alloc(k, s->t.m * s->t.n * size, size, true);
-    u->fn(&s->t);
-    judge(k, s);
 }
 
 static void check_one(kc *k, const ox_uk_igemm *u, size_t m, size_t n, size_t runs, size_t depth)
 {
     trial s;
     make(k, &s, u, m, n, runs, depth);
-    for (int out = OX_IOUT_I32; out <= OX_IOUT_8; out++)
-        try_out(k, &s, u, (ox_iout)out);
+    for (int out = OX_IOUT_I32; out <= OX_IOUT_8; out++) {
+        set_out(k, &s, u, (ox_iout)out);
+        u->fn(&s.t);
+        judge(k, &s);
+    }
+    kc_release(k);
+}
+
+/* A depthwise pixel is a row whose columns have inputs of their own: judged as a tile of m pixels. */
+static void check_depth(kc *k, const ox_uk_idepth *u, size_t n, size_t pixels, size_t groups)
+{
+    ox_uk_igemm plain = { .mr = 1, .nr = (int)n };
+    trial s = { .t = { .m = pixels, .n = n, .n_run = 1, .k = 4 * groups } };
+    size_t taps = 4 * groups;
+    int8_t *w = kc_alloc(k, groups * n * 4, 1, true);
+    const uint8_t **at = kc_alloc(k, pixels * taps * sizeof *at, sizeof *at, false);
+    int32_t *col = kc_alloc(k, n * sizeof *col, sizeof *col, true);
+    bool extreme = kc_below(k, 3) == 0;
+    s.exact = kc_alloc(k, pixels * n * sizeof *s.exact, sizeof *s.exact, false);
+    s.t.col = col;
+    bytes(k, (uint8_t *)w, groups * n * 4, extreme);
+    for (size_t i = 0; i < pixels * taps; i++) {
+        uint8_t *a = kc_alloc(k, n, 1, kc_below(k, 2));
+        bytes(k, a, n, extreme);
+        at[i] = a;
+    }
+    for (size_t c = 0; c < n; c++) {
+        col[c] = (int32_t)(kc_random(k) % 20001) - 10000;
+        for (size_t i = 0; i < pixels; i++) {
+            s.exact[i * n + c] = col[c];
+            for (size_t t = 0; t < taps; t++)
+                s.exact[i * n + c] += at[i * taps + t][c] * w[(t / 4 * n + c) * 4 + t % 4];
+        }
+    }
+    for (int out = OX_IOUT_I32; out <= OX_IOUT_8; out++) {
+        set_out(k, &s, &plain, (ox_iout)out);
+        ox_idepth d = { .n = n, .n_pixel = pixels, .n_group = groups, .a = at, .w = w, .col = col, .out = s.t.out,
+                        .mul = s.t.mul, .add = s.t.add, .lo = s.t.lo, .hi = s.t.hi, .zero = s.t.zero,
+                        .table = s.t.table, .c = s.t.c, .ldc = s.t.ldc };
+        u->fn(&d);
+        judge(k, &s);
+    }
     kc_release(k);
 }
 
 static void check(kc *k, size_t i)
 {
+    if (i >= ox_n_uk_igemm_rows) {
+        for (size_t n = 1; n < 200 && !kc_failed(k); n += 1 + kc_below(k, 9))
+            check_depth(k, &ox_uk_idepth_rows[i - ox_n_uk_igemm_rows], n, 1 + kc_below(k, 3), 1 + kc_below(k, 4));
+        return;
+    }
     const ox_uk_igemm *u = &ox_uk_igemm_rows[i];
     size_t mr = (size_t)u->mr, nr = (size_t)u->nr;
     for (size_t m = 1; m <= mr; m++)
