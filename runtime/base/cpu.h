@@ -15,11 +15,11 @@ enum {
     OX_ISA_SCALAR = 0,
     OX_ISA_SSE42 = 1 << 0,      /* x86-64-v2 */
     OX_ISA_AVX2 = 1 << 1,       /* x86-64-v3: AVX2, FMA, F16C, BMI2 */
-    OX_ISA_AVX512 = 1 << 2,     /* x86-64-v4: F, BW, CD, DQ, VL */
-    OX_ISA_AVX512VNNI = 1 << 3, /* AVX512 + VNNI */
-    OX_ISA_AVX512BF16 = 1 << 4,
+    OX_ISA_AVXVNNI = 1 << 2,    /* AVX2 + VNNI on 256-bit vectors; AVX-512 does not imply it */
+    OX_ISA_AVX512 = 1 << 3,     /* x86-64-v4: F, BW, CD, DQ, VL */
+    OX_ISA_AVX512VNNI = 1 << 4, /* AVX512 + VNNI */
     OX_ISA_AVX512VBMI = 1 << 5, /* AVX512VNNI + VBMI */
-    OX_ISA_AVXVNNI = 1 << 6,    /* AVX2 + VNNI on 256-bit vectors; AVX-512 does not imply it */
+    OX_ISA_AVX512BF16 = 1 << 6,
     OX_ISA_NEON = 1 << 8, /* every aarch64 */
     OX_ISA_DOTPROD = 1 << 9,
 };
