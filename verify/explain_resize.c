@@ -24,5 +24,6 @@ void ox_cause_cubic(ox_probe *p)
 {
     ox_probe_with_float(p, "cubic_coeff_a", -0.5);
     ox_probe_with_float(p, "cubic_coeff_a", -0.75);
-    ox_probe_with_int(p, "exclude_outside", !ox_attr_i64(p->s->r, "exclude_outside"));
+    ox_probe_toggle(p, "exclude_outside");
+    ox_probe_toggle(p, "antialias");
 }

@@ -267,6 +267,8 @@ static ox_code sight(walk *k, ox_sighting *s, const node_truth *t)
     s->n = (size_t)ox_count(y);
     bool fits = ref && numeric(ref) && same_shape(ref, y);
     s->shape_differs = ref && numeric(ref) && !fits;
+    s->held_as = ref && numeric(ref) ? ref : NULL;
+    s->walk = k->w;
     bool as_many = ref && numeric(ref) && (size_t)ox_count(ref) == s->n;
     s->ref = as_many ? as_doubles(k->arena, ref) : NULL;
     if (as_many && !s->ref)

@@ -48,6 +48,8 @@ typedef struct ox_sighting {
     const double  *fresh_bound;
     const double  *ref;       /* NULL: the reference holds no value of as many elements */
     bool           shape_differs; /* it holds it in another shape */
+    const ox_tensor *held_as; /* what the reference holds, whatever its shape; NULL: nothing numeric */
+    const struct ox_walk *walk; /* all that the reference holds */
     bool           held;      /* all inputs that vary are the reference's own */
     const double *const *in;  /* the chain's inputs of the node; NULL entries: our own */
 } ox_sighting;

@@ -108,7 +108,7 @@ static ox_code see(void *ctx, const ox_sighting *s, ox_error *err)
     else
         by_reference(k, s, n);
     n->amplification = n->local > 0 && isfinite(n->local) ? n->propagated / n->local : 0;
-    if (n->departs && k->explain && k->explained < 0 && s->ref && s->truth) {
+    if (n->departs && k->explain && k->explained < 0 && s->held_as) {
         k->explained = (int)k->t->n_node - 1;
         return ox_explain(s, k->t, err);
     }

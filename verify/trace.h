@@ -39,8 +39,8 @@ ox_code ox_trace_run(ox_model *m, const ox_options *options, const ox_value *con
     OX_MUST_CHECK;
 void    ox_trace_release(ox_trace *t);
 
-/* Replays the node under known conversion mistakes and adds those that come close, best first.  s->ref
- * is not NULL. */
+/* Replays the node under known conversion mistakes and adds those that come close, the most specific
+ * first.  s->held_as is not NULL. */
 ox_code ox_explain(const ox_sighting *s, ox_trace *t, ox_error *err) OX_MUST_CHECK;
 
 #endif
