@@ -5,3 +5,4 @@
 #define NAME(stem) uk_##stem##_avx512
 #define GATHERS 1
 #include "kernels/conv/vector.tmpl.h"
+#include "kernels/conv/smooth.tmpl.h"

@@ -113,6 +113,9 @@ typedef struct ox_plane {
 } ox_plane;
 typedef void ox_plane_fn(const ox_plane *t);
 
+/* y[i] = f(x[i]), i < n; y may be x.  Its error is at most 8 ULP, or 5e-37. */
+typedef ox_map_fn ox_smooth_fn;
+
 typedef enum ox_uk_conv_kind {
     OX_UK_WINO4_IN,
     OX_UK_WINO4_OUT,
@@ -122,7 +125,9 @@ typedef enum ox_uk_conv_kind {
     OX_UK_PATCH_F64,
     OX_UK_TURN,
     OX_UK_DEPTHWISE,
-    OX_UK_PLANE
+    OX_UK_PLANE,
+    OX_UK_SWISH,
+    OX_UK_HARD_SWISH
 } ox_uk_conv_kind;
 
 typedef struct ox_uk_conv {
@@ -136,6 +141,7 @@ typedef struct ox_uk_conv {
         ox_turn_fn      *turn;
         ox_depthwise_fn *depthwise;
         ox_plane_fn     *plane;
+        ox_smooth_fn    *smooth;
     } fn;
 } ox_uk_conv;
 

@@ -4,3 +4,4 @@
 
 #define NAME(stem) uk_##stem##_neon
 #include "kernels/conv/vector.tmpl.h"
+#include "kernels/conv/smooth.tmpl.h"

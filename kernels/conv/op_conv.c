@@ -100,6 +100,7 @@ struct conv {
     ox_activation act;
     int64_t n_outer; /* kernel positions of all spatial dimensions but the last */
     bool fast;       /* by conv.h */
+    const ox_uk_conv *smooth; /* the activation, where conv.h has it; or NULL */
     ox_conv_plan plan;
     const void *packed; /* weights as the plan wants them; NULL: they are no constant */
 };
@@ -200,6 +201,16 @@ static void map_f64(size_t n, const void *vx, void *vy, const void *params)
         y[i] = ((const ox_activation *)params)->exact(x[i]);
 }
 
+/* The convolution's own form of its activation, unless every bit of the graph's was asked for. */
+static const ox_uk_conv *quick_activation(const ox_run *r, const ox_activation *act)
+{
+    if (r->optimize < 2 || act->kind != OX_ACTIVATION_MAP)
+        return NULL;
+    if (act->map == ox_uk_math_pick(OX_MATH_silu)->run)
+        return ox_uk_conv_pick(OX_UK_SWISH, ox_cpu());
+    return act->map == ox_uk_math_pick(OX_MATH_hard_swish)->run ? ox_uk_conv_pick(OX_UK_HARD_SWISH, ox_cpu()) : NULL;
+}
+
 static void set_activation(const struct conv *s, ox_epilogue *ep)
 {
     const ox_activation *act = &s->act;
@@ -212,7 +223,7 @@ static void set_activation(const struct conv *s, ox_epilogue *ep)
         ep->slope = act->slope;
     } else if (act->kind == OX_ACTIVATION_MAP) {
         ep->act = OX_ACT_MAP;
-        ep->map = s->plan.f64 ? map_f64 : map_f32;
+        ep->map = s->plan.f64 ? map_f64 : s->smooth ? s->smooth->fn.smooth : map_f32;
         ep->params = act;
     }
 }
@@ -252,6 +263,7 @@ static ox_code prepare(ox_run *r)
     s->n_outer = s->shape.k_size / OX_MAX(s->shape.window.kernel[s->shape.window.n - 1], 1);
     r->kernel = "general";
     OX_TRY(ox_activation_read(r, &s->act));
+    s->smooth = quick_activation(r, &s->act);
     return plan_fast(r, s, (size_t)group);
 }
 

@@ -4,6 +4,8 @@
 #include "kernels/conv/conv.h"
 #include "kernels/conv/winograd.h"
 
+#include <math.h>
+
 #include <string.h>
 
 /* Element (i, c) of the tile row, c counted from its first column. */
@@ -132,6 +134,27 @@ void uk_plane_f32_scalar(const ox_plane *t)
             sum += t->d ? t->bias + t->d[r * t->n_cols + j] : t->bias;
             t->y[r * t->n_cols + j] = act(&t->act, sum);
         }
+}
+
+void uk_conv_swish_f32_scalar(size_t n, const void *from, void *to, const void *params)
+{
+    const float *x = from;
+    float *y = to;
+    (void)params;
+    for (size_t i = 0; i < n; i++)
+        y[i] = x[i] / (1 + expf(-x[i]));
+}
+
+void uk_conv_hard_swish_f32_scalar(size_t n, const void *from, void *to, const void *params)
+{
+    const float *x = from;
+    float *y = to;
+    (void)params;
+    for (size_t i = 0; i < n; i++) {
+        float gate = x[i] + 3;
+        gate = gate < 0 ? 0 : gate > 6 ? 6 : gate;
+        y[i] = x[i] * (1 / 6.0f) * gate;
+    }
 }
 #else
 typedef int ox_nothing_here; /* ISO C wants a declaration */

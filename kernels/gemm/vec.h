@@ -56,6 +56,21 @@ OX_INLINE vm vf_inside(ptrdiff_t first, size_t width)
 }
 OX_INLINE void vf_store_m(float *p, vf v, __mmask16 m) { _mm512_mask_storeu_ps(p, m, v); }
 
+/* 1 / v to an ULP, for normal v whose inverse is normal */
+OX_INLINE vf vf_reciprocal(vf v)
+{
+    vf r = _mm512_rcp14_ps(v);
+    return _mm512_fmadd_ps(r, _mm512_fnmadd_ps(r, v, _mm512_set1_ps(1)), r);
+}
+/* 2^n, n + 127 being in the lowest bits of v */
+OX_INLINE vf vf_pow2(vf v) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(v), 23)); }
+/* NaN where x is `value`, else v */
+OX_INLINE vf vf_nan_at(vf v, vf x, float value)
+{
+    __mmask16 m = _mm512_cmp_ps_mask(x, _mm512_set1_ps(value), _CMP_EQ_OQ);
+    return _mm512_mask_mov_ps(v, m, _mm512_set1_ps(__builtin_nanf("")));
+}
+
 OX_INLINE void vf_load4(const float *p, vf out[4])
 {
     const __m512i even =
@@ -214,6 +229,13 @@ OX_INLINE vm vf_inside(ptrdiff_t first, size_t width)
     return _mm256_andnot_si256(vf_mask((size_t)lo), vf_mask((size_t)hi));
 }
 OX_INLINE void vf_store_n(float *p, vf v, size_t n) { _mm256_maskstore_ps(p, vf_mask(n), v); }
+OX_INLINE vf vf_reciprocal(vf v) { return _mm256_div_ps(_mm256_set1_ps(1), v); }
+OX_INLINE vf vf_pow2(vf v) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(v), 23)); }
+OX_INLINE vf vf_nan_at(vf v, vf x, float value)
+{
+    vf m = _mm256_cmp_ps(x, _mm256_set1_ps(value), _CMP_EQ_OQ);
+    return _mm256_blendv_ps(v, _mm256_set1_ps(__builtin_nanf("")), m);
+}
 OX_INLINE void vf_quad(vf r[4]) /* 4x4 transposition within each 128-bit half */
 {
     vf ab0 = _mm256_unpacklo_ps(r[0], r[1]), ab1 = _mm256_unpackhi_ps(r[0], r[1]);
@@ -351,6 +373,12 @@ OX_INLINE void vf_store_n(float *p, vf v, size_t n)
     vst1q_f32(t, v);
     for (size_t i = 0; i < n; i++)
         p[i] = t[i];
+}
+OX_INLINE vf vf_reciprocal(vf v) { return vdivq_f32(vdupq_n_f32(1), v); }
+OX_INLINE vf vf_pow2(vf v) { return vreinterpretq_f32_s32(vshlq_n_s32(vreinterpretq_s32_f32(v), 23)); }
+OX_INLINE vf vf_nan_at(vf v, vf x, float value)
+{
+    return vbslq_f32(vceqq_f32(x, vdupq_n_f32(value)), vdupq_n_f32(__builtin_nanf("")), v);
 }
 OX_INLINE void vf_load4(const float *p, vf out[4])
 {

@@ -317,6 +317,27 @@ static void check_plane(kc *k, const ox_uk_conv *row, size_t n_cols)
     kc_release(k);
 }
 
+static void check_smooth(kc *k, const ox_uk_conv *row, size_t n)
+{
+    static const float special[] = { 0, -0.0f, INFINITY, -INFINITY, NAN, 88, -88, 104, -104, 3, -3, FLT_MAX, -FLT_MAX };
+    bool hard = row->kind == OX_UK_HARD_SWISH;
+    float *x = kc_alloc(k, n * 4, 4, kc_below(k, 2)), *y = kc_alloc(k, n * 4, 4, kc_below(k, 2));
+    kc_fill_f32(k, x, n, KC_NORMAL);
+    for (size_t i = 0; i < n; i++) {
+        x[i] *= (float)(1 + kc_below(k, 100));
+        if (kc_below(k, 8) == 0)
+            x[i] = special[kc_below(k, OX_COUNT(special))];
+    }
+    row->fn.smooth(n, x, y, NULL);
+    for (size_t i = 0; i < n; i++) {
+        double v = (double)x[i], right = hard ? v * fmin(fmax(v + 3, 0), 6) / 6 : v / (1 + exp(-v));
+        if (x[i] < (float)-88 && !hard && isfinite(x[i]))
+            right = 0;
+        kc_compare(k, (double)y[i], right, 8 * 2 * u32 * fabs(right) + 6e-37, fabs(right), false);
+    }
+    kc_release(k);
+}
+
 static void check_row(kc *k, const ox_uk_conv *row)
 {
     static const size_t sizes[] = { 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 47, 53 };
@@ -345,6 +366,10 @@ static void check_row(kc *k, const ox_uk_conv *row)
                 break;
             case OX_UK_DEPTHWISE:
                 check_depthwise(k, row, 1 + kc_below(k, 9), n);
+                break;
+            case OX_UK_SWISH:
+            case OX_UK_HARD_SWISH:
+                check_smooth(k, row, n);
                 break;
             case OX_UK_PLANE:
                 check_plane(k, row, n);
@@ -666,7 +691,8 @@ static const struct shape {
     { 32, 9, 1, 224, 3, 1, 1 },     { 3, 64, 1, 224, 7, 2, 1 },     { 3, 32, 1, 224, 3, 2, 1 },
     { 64, 64, 1, 56, 3, 1, 1 },     { 128, 128, 1, 28, 3, 1, 1 },   { 256, 256, 1, 14, 3, 1, 1 },
     { 512, 512, 1, 7, 3, 1, 1 },    { 128, 128, 1, 56, 3, 2, 1 },   { 256, 256, 1, 28, 3, 2, 1 },
-    { 512, 512, 1, 14, 3, 2, 1 },   { 64, 256, 1, 56, 1, 1, 1 },    { 256, 64, 1, 56, 1, 1, 1 },
+    { 512, 512, 1, 14, 3, 2, 1 },   { 16, 96, 1, 112, 1, 1, 1 },    { 24, 144, 1, 56, 1, 1, 1 },
+    { 64, 256, 1, 56, 1, 1, 1 },    { 256, 64, 1, 56, 1, 1, 1 },
     { 256, 512, 1, 56, 1, 2, 1 },   { 512, 128, 1, 28, 1, 1, 1 },   { 1024, 256, 1, 14, 1, 1, 1 },
     { 512, 2048, 1, 7, 1, 1, 1 },   { 32, 32, 32, 112, 3, 1, 1 },   { 96, 96, 96, 112, 3, 2, 1 },
     { 144, 144, 144, 56, 3, 1, 1 }, { 576, 576, 576, 14, 3, 1, 1 }, { 960, 960, 960, 7, 3, 1, 1 },
