@@ -89,31 +89,49 @@ static void FN(strip)(void *ctx, int64_t block, int worker)
 }
 
 /* past and new rows of every head, one behind the other: [batch][kv_heads][total][d]. */
-static void FN(join)(const struct attention *s, const ox_tensor *past, const T *x, int64_t batch, int64_t head,
+static void FN(join)(const struct attention *s, const T *past, const T *x, int64_t batch, int64_t head,
                      int64_t row, int64_t d, T *to)
 {
     for (int64_t i = 0; i < s->batch * s->kv_heads; i++) {
         const T *from = x + i / s->kv_heads * batch + i % s->kv_heads * head;
         if (past)
-            memcpy(to, (const T *)past->data + i * s->past * d, (size_t)(s->past * d) * sizeof(T));
+            memcpy(to, past + i * s->past * d, (size_t)(s->past * d) * sizeof(T));
         to += past ? s->past * d : 0;
         for (int64_t t = 0; t < s->kv_len; t++, to += d)
             memcpy(to, from + t * row, (size_t)d * sizeof(T));
     }
 }
 
+/* V and its cache may have a type of their own: t's elements as T; NULL: out of memory. */
+static const T *FN(elements)(ox_run *r, const ox_tensor *t)
+{
+    if (t->dtype == DT)
+        return t->data;
+    T *to = ox_scratch_array(r, (size_t)OX_MAX(ox_count(t), 1), sizeof(T));
+    if (to && ox_count(t))
+        ox_convert(to, DT, t->data, t->dtype, (size_t)ox_count(t));
+    return to;
+}
+
+/* What the products read of K or V, whose past rows come before; present rows go to output `out`. */
 static const T *FN(cache)(ox_run *r, const struct attention *s, int in, int past, int out, int64_t batch,
                           int64_t head, int64_t row, int64_t d)
 {
-    const ox_tensor *old = past < r->n_in ? r->in[past] : NULL;
-    bool wanted = out < r->n_out && r->out[out];
-    if (!old && !wanted)
-        return r->in[in]->data;
-    T *to = wanted ? r->out[out]->data
-                   : ox_scratch_array(r, (size_t)(s->batch * s->kv_heads * s->total * d), sizeof(T));
-    if (to)
-        FN(join)(s, old, r->in[in]->data, batch, head, row, d, to);
-    return !to || old ? to : (const T *)r->in[in]->data;
+    const ox_tensor *before = past < r->n_in ? r->in[past] : NULL;
+    ox_tensor *present = out < r->n_out ? r->out[out] : NULL;
+    const T *x = FN(elements)(r, r->in[in]), *old = x && before ? FN(elements)(r, before) : NULL;
+    if (!x || (before && !old))
+        return NULL;
+    if (!before && !present)
+        return x;
+    int64_t n = s->batch * s->kv_heads * s->total * d;
+    T *to = present && present->dtype == DT ? present->data : ox_scratch_array(r, (size_t)OX_MAX(n, 1), sizeof(T));
+    if (!to)
+        return NULL;
+    FN(join)(s, old, x, batch, head, row, d, to);
+    if (present && present->dtype != DT && n)
+        ox_convert(present->data, present->dtype, to, DT, (size_t)n);
+    return before ? to : x;
 }
 
 static ox_code FN(attention)(ox_run *r)

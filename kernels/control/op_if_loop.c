@@ -73,7 +73,7 @@ static ox_code loop_init(ox_run *r, loop *l)
     memset(l->scan, 0, ((size_t)l->n_scan + 1) * sizeof(*l->scan));
     for (int i = 0; i < l->n_state; i++)
         if (r->vin[i + 2])
-            OX_TRY(ox_value_keep(&l->in[i + 2], r->vin[i + 2], r->err));
+            OX_TRY(ox_value_share(&l->in[i + 2], r->vin[i + 2], r->err));
     return OX_OK;
 }
 

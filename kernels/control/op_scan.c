@@ -124,7 +124,7 @@ static ox_code turns(ox_run *r, scan *s, int64_t b, int64_t length)
         if (r->since < 9)
             OX_TRY(ox_slice_at(&s->in[i], &v->t, 0, b, r->err));
         else
-            OX_TRY(ox_value_keep(&s->in[i], v, r->err));
+            OX_TRY(ox_value_share(&s->in[i], v, r->err));
     }
     for (int64_t t = 0; t < length; t++)
         OX_TRY(turn(r, s, b, t, length));

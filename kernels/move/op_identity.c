@@ -14,7 +14,7 @@ static ox_code infer(ox_run *r)
 static ox_code run(ox_run *r)
 {
     ox_value v;
-    OX_TRY(ox_value_keep(&v, r->vin[0], r->err));
+    OX_TRY(ox_value_share(&v, r->vin[0], r->err));
     ox_out_move(r, 0, &v);
     return OX_OK;
 }

@@ -3,7 +3,7 @@
  * The usual case (zero points and scales per tensor or per column of B) goes through kernels/igemm; its
  * epilogue rescales in float, rounds half to even and saturates.  For the rest operands become int32 less their
  * zero points (per tensor, per row of A, per column of B) and are summed in int32, which ONNX lets overflow only
- * beyond 32 bits; float8 operands are summed in double.
+ * beyond 32 bits; where an operand is float8, sums are in double.
  *
  * Fusion (runtime/opt/qdq.c) puts on QLinearMatMul:
  *   input 8           a bias in float, one a column,
@@ -314,13 +314,32 @@ static ox_code infer_qlinear(ox_run *r)
     return ox_matrix_infer(r, 0, 3);
 }
 
-/* Sums of float8 operands, in float; zero points of float8 are zero by their specification. */
-static ox_code products_f8(ox_run *r, const ox_matrix *s, double *y)
+/* Operand i as double, less its zero points z; those of float8 are zero by their specification. */
+static ox_code operand(ox_run *r, const ox_matrix *s, int i, int z, bool is_b, const double **out)
 {
     int64_t n;
-    const double *a = ox_in_f64s(r, 0, &n), *b = ox_in_f64s(r, 3, &n);
-    if (!a || !b)
+    if (!ox_is_int(r->in[i]->dtype)) {
+        *out = ox_in_f64s(r, i, &n);
+        return *out ? OX_OK : OX_NO_MEMORY(r);
+    }
+    const int32_t *v;
+    OX_TRY(ox_matrix_centred(r, s, i, z, is_b, &v));
+    n = ox_count(r->in[i]);
+    double *y = ox_scratch_array(r, (size_t)OX_MAX(n, 1), sizeof(*y));
+    if (!y)
         return OX_NO_MEMORY(r);
+    for (int64_t k = 0; k < n; k++)
+        y[k] = v[k];
+    *out = y;
+    return OX_OK;
+}
+
+/* Sums in double, where an operand is float8. */
+static ox_code products_f8(ox_run *r, const ox_matrix *s, double *y)
+{
+    const double *a, *b;
+    OX_TRY(operand(r, s, 0, 2, false, &a));
+    OX_TRY(operand(r, s, 3, 5, true, &b));
     for (int64_t block = 0; block < s->batch * s->m; block++)
         for (int64_t c = 0; c < s->n; c++) {
             const double *x = a + s->at_a[block / s->m] + block % s->m * s->k, *w = b + s->at_b[block / s->m];
@@ -348,7 +367,7 @@ static ox_code run_qlinear(ox_run *r)
         (n_z != 1 && n_z != n_y))
         return OX_FAIL(r->err, OX_E_SHAPE, "scales have %lld, %lld and %lld elements for a product of %lldx%lld",
                        (long long)n_a, (long long)n_b, (long long)n_y, (long long)s->m, (long long)s->n);
-    if (ox_is_int(r->in[0]->dtype)) {
+    if (ox_is_int(r->in[0]->dtype) && ox_is_int(r->in[3]->dtype)) {
         int32_t *sum = ox_scratch_array(r, (size_t)count, sizeof(*sum));
         if (!sum)
             return OX_NO_MEMORY(r);

@@ -16,7 +16,7 @@ static ox_code run_optional(ox_run *r)
 {
     ox_value v = { .kind = OX_NONE };
     if (r->n_in > 0 && r->vin[0])
-        OX_TRY(ox_value_keep(&v, r->vin[0], r->err));
+        OX_TRY(ox_value_share(&v, r->vin[0], r->err));
     ox_out_move(r, 0, &v);
     return OX_OK;
 }
@@ -26,7 +26,7 @@ static ox_code run_get(ox_run *r)
     ox_value v;
     if (!r->vin[0] || r->vin[0]->kind == OX_NONE)
         return OX_FAIL(r->err, OX_E_VALUE, "the optional is empty");
-    OX_TRY(ox_value_keep(&v, r->vin[0], r->err));
+    OX_TRY(ox_value_share(&v, r->vin[0], r->err));
     ox_out_move(r, 0, &v);
     return OX_OK;
 }

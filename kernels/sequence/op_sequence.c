@@ -29,10 +29,10 @@ static ox_code get_position(const ox_run *r, int i, int64_t n, bool end_too, int
     return OX_OK;
 }
 
-static ox_code push_kept(ox_seq *to, const ox_value *v, ox_error *err)
+static ox_code push_shared(ox_seq *to, const ox_value *v, ox_error *err)
 {
     ox_value own;
-    OX_TRY(ox_value_keep(&own, v, err));
+    OX_TRY(ox_value_share(&own, v, err));
     return ox_seq_push(to, &own, err);
 }
 
@@ -67,7 +67,7 @@ static ox_code run_construct(ox_run *r)
         return OX_NO_MEMORY(r);
     ox_code code = OX_OK;
     for (int i = 0; i < r->n_in && code == OX_OK; i++)
-        code = push_kept(s, r->vin[i], r->err);
+        code = push_shared(s, r->vin[i], r->err);
     return give(r, s, code);
 }
 
@@ -87,7 +87,7 @@ static ox_code run_at(ox_run *r)
     ox_value v;
     OX_TRY(get_seq(r, 0, &s));
     OX_TRY(get_position(r, 1, (int64_t)ox_seq_size(s), false, 0, &at));
-    OX_TRY(ox_value_keep(&v, ox_seq_at(s, (size_t)at), r->err));
+    OX_TRY(ox_value_share(&v, ox_seq_at(s, (size_t)at), r->err));
     ox_out_move(r, 0, &v);
     return OX_OK;
 }
@@ -105,9 +105,9 @@ static ox_code run_insert(ox_run *r)
     ox_code code = OX_OK;
     for (int64_t i = 0; i <= n && code == OX_OK; i++) {
         if (i == at)
-            code = push_kept(to, r->vin[1], r->err);
+            code = push_shared(to, r->vin[1], r->err);
         if (i < n && code == OX_OK)
-            code = push_kept(to, ox_seq_at(s, (size_t)i), r->err);
+            code = push_shared(to, ox_seq_at(s, (size_t)i), r->err);
     }
     return give(r, to, code);
 }
@@ -127,7 +127,7 @@ static ox_code run_erase(ox_run *r)
     ox_code code = OX_OK;
     for (int64_t i = 0; i < n && code == OX_OK; i++)
         if (i != at)
-            code = push_kept(to, ox_seq_at(s, (size_t)i), r->err);
+            code = push_shared(to, ox_seq_at(s, (size_t)i), r->err);
     return give(r, to, code);
 }
 

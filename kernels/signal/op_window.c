@@ -18,7 +18,8 @@ static ox_code infer_window(ox_run *r)
     return OX_OK;
 }
 
-/* a0 - a1 cos(2 pi i / n) + a2 cos(4 pi i / n) */
+/* a0 - a1 cos(2 pi i / n) + a2 cos(4 pi i / n), in an order that makes Blackman's ends 0 and its top 1:
+ * an integer type would cut the top off otherwise. */
 static ox_code window(ox_run *r, double a0, double a1, double a2)
 {
     int64_t size = r->out[0]->dim[0];
@@ -27,7 +28,7 @@ static ox_code window(ox_run *r, double a0, double a1, double a2)
     if (!y)
         return OX_NO_MEMORY(r);
     for (int64_t i = 0; i < size; i++)
-        y[i] = size == 1 ? 1 : a0 - a1 * cos(2 * pi * (double)i / n) + a2 * cos(4 * pi * (double)i / n);
+        y[i] = size == 1 ? 1 : a0 + a2 * cos(4 * pi * (double)i / n) - a1 * cos(2 * pi * (double)i / n);
     ox_from_f64(r->out[0]->data, y, r->out[0]->dtype, (size_t)size);
     return OX_OK;
 }

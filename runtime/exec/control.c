@@ -56,7 +56,7 @@ ox_code ox_slot_feed(ox_slot *s, const ox_value *v, ox_error *err)
         s->v.t.buf = NULL;
         return OX_OK;
     }
-    OX_TRY(ox_value_keep(&s->v, v, err));
+    OX_TRY(ox_value_share(&s->v, v, err));
     s->owned = true;
     return OX_OK;
 }
@@ -101,7 +101,7 @@ ox_code ox_call_graph(ox_run *r, const char *name, ox_value *in, int n_in, ox_va
         code = ox_plan_run(sub, r->err);
     memset(out, 0, (size_t)n_out * sizeof(*out));
     for (int i = 0; i < n_out && code == OX_OK; i++)
-        code = ox_value_keep(&out[i], &sub->slot[g->out[i]].v, r->err);
+        code = ox_value_share(&out[i], &sub->slot[g->out[i]].v, r->err);
     if (code == OX_OK && s->enter)
         code = s->enter(s->observe_ctx, g, r, out);
     for (int i = 0; i < n_out && code != OX_OK; i++)

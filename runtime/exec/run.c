@@ -225,11 +225,20 @@ static ox_code run_dynamic(ox_step *t, ox_error *err)
     return ox_step_call(t, err);
 }
 
+/* Strings that a kernel does not set are empty (ox_tensor_alloc's promise for those with a buffer). */
+static void clear_strings(ox_step *t)
+{
+    for (int i = 0; i < t->run.n_out; i++)
+        if (t->out[i] && t->out[i]->dtype == OX_STR && ox_count(t->out[i]) > 0)
+            memset(t->out[i]->data, 0, ox_bytes(t->out[i]));
+}
+
 static ox_code run_step(ox_step *t, ox_error *err)
 {
     if (t->is_static) {
         if (t->is_view)
             return ox_out_view(&t->run, 0, 0);
+        clear_strings(t);
         return ox_step_call(t, err);
     }
     return run_dynamic(t, err);

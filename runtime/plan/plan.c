@@ -291,22 +291,13 @@ static void place_dynamic_view(ox_plan *p, const ox_node *n)
         p->slot[to].root = p->slot[from].root;
 }
 
-static bool has_strings(const ox_step *t)
-{
-    for (int i = 0; i < t->run.n_out; i++)
-        if (t->out[i] && t->out[i]->dtype == OX_STR)
-            return true;
-    return false;
-}
-
 static ox_code place_step(ox_plan *p, int k, ox_error *err)
 {
     ox_step *t = &p->step[k];
     const ox_op *op = t->run.op;
     if (t->done)
         return OX_OK;
-    t->is_static = !p->dynamic && !(op->flags & OX_CONTROL) && inputs_known(t) && outputs_known(t) &&
-                   !has_strings(t);
+    t->is_static = !p->dynamic && !(op->flags & OX_CONTROL) && inputs_known(t) && outputs_known(t);
     t->is_view = (op->flags & OX_VIEW) && t->run.n_in > 0 && t->in[0] && t->out[0];
     for (int i = 0; i < t->run.n_in && t->is_static; i++)
         t->is_static = !t->vin[i] || p->slot[t->frame.node->in[i]].place != OX_PLACE_NONE;

@@ -272,6 +272,20 @@ ox_code ox_tensor_keep(ox_tensor *to, const ox_tensor *from, ox_error *err)
     return OX_OK;
 }
 
+ox_code ox_tensor_share(ox_tensor *to, const ox_tensor *from, ox_error *err)
+{
+    if (from->buf) {
+        ox_buf_ref(from->buf);
+        *to = *from;
+        return OX_OK;
+    }
+    if (from->dtype != OX_STR || !from->data)
+        return ox_tensor_clone(to, from, err);
+    OX_TRY(ox_tensor_alloc(to, OX_STR, from->rank, from->dim, err));
+    memcpy(to->data, from->data, ox_bytes(from));
+    return OX_OK;
+}
+
 ox_code ox_tensor_convert(ox_tensor *to, const ox_tensor *from, ox_dtype dtype, ox_error *err)
 {
     ox_tensor src = *from;

@@ -72,8 +72,11 @@ char *ox_shape_text(char *buf, size_t n_buf, const ox_tensor *t);
 ox_code ox_tensor_alloc(ox_tensor *t, ox_dtype dtype, int rank, const int64_t *dim, ox_error *err)
     OX_MUST_CHECK;
 /* to becomes a second view of from's buffer; borrowed data is deep-copied, strings too.  In all
- * three, `to` is overwritten, not released, and is empty on failure. */
+ * four, `to` is overwritten, not released, and is empty on failure. */
 ox_code ox_tensor_keep(ox_tensor *to, const ox_tensor *from, ox_error *err) OX_MUST_CHECK;
+/* As keep, but the bytes of strings stay where they are: for what does not outlive a run, since all
+ * bytes that a run makes live as long as it (op.h, ox_run_str). */
+ox_code ox_tensor_share(ox_tensor *to, const ox_tensor *from, ox_error *err) OX_MUST_CHECK;
 /* A deep copy that depends on nothing else: strings are moved into the new buffer. */
 ox_code ox_tensor_clone(ox_tensor *to, const ox_tensor *from, ox_error *err) OX_MUST_CHECK;
 /* Element-wise conversion by value between numeric types (see dtype.h). */
@@ -120,7 +123,9 @@ void             ox_map_unref(ox_map *m);
 const ox_tensor *ox_map_keys(const ox_map *m);   /* rank 1 */
 const ox_value  *ox_map_values(const ox_map *m); /* a rank-1 tensor or sequence, one a key */
 
-/* As for tensors: keep shares counted buffers and copies borrowed ones; clone copies all. */
+/* As for tensors: keep shares counted buffers and copies borrowed ones; share leaves the bytes of
+ * strings where they are; clone copies all. */
+ox_code ox_value_share(ox_value *to, const ox_value *from, ox_error *err) OX_MUST_CHECK;
 ox_code ox_value_keep(ox_value *to, const ox_value *from, ox_error *err) OX_MUST_CHECK;
 ox_code ox_value_clone(ox_value *to, const ox_value *from, ox_error *err) OX_MUST_CHECK;
 void    ox_value_release(ox_value *v);

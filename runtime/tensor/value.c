@@ -138,36 +138,45 @@ void ox_value_release(ox_value *v)
     *v = (ox_value){ 0 };
 }
 
-/* Whether t stays valid whatever happens to others' memory. */
-static bool tensor_owned(const ox_tensor *t)
+enum depth { SHARE, KEEP, CLONE };
+
+/* Whether t stays valid whatever happens to others' memory (SHARE: to others' but string bytes). */
+static bool tensor_owned(const ox_tensor *t, enum depth depth)
 {
     if (!t->data)
         return true;
-    return t->buf && (t->dtype != OX_STR || ox_buf_owns_strings(t->buf));
+    return t->buf && (depth == SHARE || t->dtype != OX_STR || ox_buf_owns_strings(t->buf));
 }
 
-static bool value_owned(const ox_value *v)
+static bool value_owned(const ox_value *v, enum depth depth)
 {
-    if (!tensor_owned(&v->t))
+    if (!tensor_owned(&v->t, depth))
         return false;
-    if (v->map && !(tensor_owned(&v->map->keys) && value_owned(&v->map->values)))
+    if (v->map && !(tensor_owned(&v->map->keys, depth) && value_owned(&v->map->values, depth)))
         return false;
     for (size_t i = 0; v->seq && i < v->seq->n; i++)
-        if (!value_owned(&v->seq->v[i]))
+        if (!value_owned(&v->seq->v[i], depth))
             return false;
     return true;
 }
 
-static ox_code value_copy(ox_value *to, const ox_value *from, bool deep, ox_error *err);
+static ox_code tensor_copy(ox_tensor *to, const ox_tensor *from, enum depth depth, ox_error *err)
+{
+    return depth == CLONE  ? ox_tensor_clone(to, from, err)
+           : depth == KEEP ? ox_tensor_keep(to, from, err)
+                           : ox_tensor_share(to, from, err);
+}
 
-static ox_code seq_copy(ox_seq **to, const ox_seq *from, bool deep, ox_error *err)
+static ox_code value_copy(ox_value *to, const ox_value *from, enum depth depth, ox_error *err);
+
+static ox_code seq_copy(ox_seq **to, const ox_seq *from, enum depth depth, ox_error *err)
 {
     ox_seq *s = ox_seq_create(from->n);
     if (!s)
         return ox_buf_fail(from->n * sizeof(*from->v), err);
     for (size_t i = 0; i < from->n; i++) {
         ox_value v;
-        ox_code code = value_copy(&v, &from->v[i], deep, err);
+        ox_code code = value_copy(&v, &from->v[i], depth, err);
         if (code == OX_OK)
             code = ox_seq_push(s, &v, err);
         if (code != OX_OK) {
@@ -179,13 +188,12 @@ static ox_code seq_copy(ox_seq **to, const ox_seq *from, bool deep, ox_error *er
     return OX_OK;
 }
 
-static ox_code map_copy(ox_map **to, const ox_map *from, bool deep, ox_error *err)
+static ox_code map_copy(ox_map **to, const ox_map *from, enum depth depth, ox_error *err)
 {
     ox_tensor keys;
     ox_value values;
-    OX_TRY(deep ? ox_tensor_clone(&keys, &from->keys, err)
-                : ox_tensor_keep(&keys, &from->keys, err));
-    ox_code code = value_copy(&values, &from->values, deep, err);
+    OX_TRY(tensor_copy(&keys, &from->keys, depth, err));
+    ox_code code = value_copy(&values, &from->values, depth, err);
     if (code != OX_OK) {
         ox_tensor_release(&keys);
         return code;
@@ -194,25 +202,24 @@ static ox_code map_copy(ox_map **to, const ox_map *from, bool deep, ox_error *er
     return *to ? OX_OK : OX_FAIL(err, OX_E_NOMEM, "out of memory");
 }
 
-/* deep: nothing is shared; else counted memory is. */
-static ox_code value_copy(ox_value *to, const ox_value *from, bool deep, ox_error *err)
+/* CLONE: nothing is shared; else counted memory is. */
+static ox_code value_copy(ox_value *to, const ox_value *from, enum depth depth, ox_error *err)
 {
     ox_value v = { .kind = from->kind };
-    ox_code code =
-        deep ? ox_tensor_clone(&v.t, &from->t, err) : ox_tensor_keep(&v.t, &from->t, err);
+    ox_code code = tensor_copy(&v.t, &from->t, depth, err);
     if (code == OX_OK && from->seq) {
         ox_value only_seq = { .seq = from->seq };
-        if (!deep && value_owned(&only_seq))
+        if (depth != CLONE && value_owned(&only_seq, depth))
             v.seq = ox_seq_ref(from->seq);
         else
-            code = seq_copy(&v.seq, from->seq, deep, err);
+            code = seq_copy(&v.seq, from->seq, depth, err);
     }
     if (code == OX_OK && from->map) {
         ox_value only_map = { .map = from->map };
-        if (!deep && value_owned(&only_map))
+        if (depth != CLONE && value_owned(&only_map, depth))
             v.map = ox_map_ref(from->map);
         else
-            code = map_copy(&v.map, from->map, deep, err);
+            code = map_copy(&v.map, from->map, depth, err);
     }
     if (code != OX_OK)
         ox_value_release(&v);
@@ -220,13 +227,17 @@ static ox_code value_copy(ox_value *to, const ox_value *from, bool deep, ox_erro
     return code;
 }
 
+ox_code ox_value_share(ox_value *to, const ox_value *from, ox_error *err)
+{
+    return value_copy(to, from, SHARE, err);
+}
 ox_code ox_value_keep(ox_value *to, const ox_value *from, ox_error *err)
 {
-    return value_copy(to, from, false, err);
+    return value_copy(to, from, KEEP, err);
 }
 ox_code ox_value_clone(ox_value *to, const ox_value *from, ox_error *err)
 {
-    return value_copy(to, from, true, err);
+    return value_copy(to, from, CLONE, err);
 }
 
 /* ---- the text of types ---- */
