@@ -113,6 +113,8 @@ conformance: $(B)/onnxrun ## all 4,565 ONNX cases, fetched once; T='--optimize 0
 	tests/conformance/run.sh $(B)/onnxrun all $(T)
 faults: $(B)/onnxrun ## known conversion mistakes in sound models: detected, located, explained?
 	tests/faults/run.sh $(B)/onnxrun all $(T)
+conformance-types: $(B)/onnxrun ## every operator, version and combination of types that ONNX allows
+	tests/types/run.sh $(B)/onnxrun
 models: $(B)/onnxrun ## whole networks against their frameworks
 	tests/models/run.sh $(B)/onnxrun
 asan: ## all tests under AddressSanitizer
@@ -141,5 +143,5 @@ uninstall:
 	  $(I)/include/onnxrun.h $(I)/share/man/man1/onnxrun.1 $(I)/lib/pkgconfig/onnxrun.pc
 
 clean: ; rm -rf build
-.PHONY: all help unit fuzz kerncheck accuracy accuracy-quick lint cli check conformance faults models asan ubsan tsan valgrind install uninstall clean FORCE
+.PHONY: all help unit fuzz kerncheck accuracy accuracy-quick lint cli check conformance conformance-types faults models asan ubsan tsan valgrind install uninstall clean FORCE
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

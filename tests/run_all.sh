@@ -46,6 +46,7 @@ wanted cli && part cli tests/cli/run.sh "$b/onnxrun"
 wanted conformance && part conformance tests/conformance/run.sh "$b/onnxrun" newest
 wanted models && part models tests/models/run.sh "$b/onnxrun"
 wanted faults && part faults tests/faults/run.sh "$b/onnxrun" quick
+wanted types && part types tests/types/run.sh "$b/onnxrun" --quick
 wanted lint && part lint tests/lint/run.sh "$b/gen"
 echo "== all"
 echo "$passed passed, $failed failed"
