@@ -11,7 +11,8 @@ static void pack_b(void *to, const ox_tensor *from, const void *ctx)
 ox_code ox_dense_prepare(ox_run *r, ox_dense *d, int64_t m, int64_t n, int64_t k, bool trans_a, bool trans_b)
 {
     const ox_tensor *b = r->in[1];
-    bool constant = (r->in_const & 2) != 0 && b->data && ox_count(b) == k * n;
+    /* One row reads each weight once: packing would cost more than it saves, and as much memory again. */
+    bool constant = (r->in_const & 2) != 0 && b->data && ox_count(b) == k * n && m > 1;
     d->plan = (ox_gemm_plan){ .m = (size_t)m, .n = (size_t)n, .k = (size_t)k, .f64 = b->dtype == OX_F64,
                               .trans_a = trans_a, .trans_b = trans_b, .packed_b = constant };
     d->lda = (size_t)(trans_a ? m : k);

@@ -146,7 +146,9 @@ void GATHER(const ox_tile *t) { FN(gathers)[t->m - 1][(t->n - 1) / VN](t); }
 
 /* ---- matrix times vector: bound by memory, so what counts is few, long streams ---- */
 
+#define GROUP 8
 enum { FN(wide) = 8 }; /* vectors of one strip of y */
+enum { FN(ahead) = 6144 / sizeof(T) }; /* elements that are fetched ahead, and at least four rows of B */
 
 OX_INLINE void FN(strip)(const ox_tile *t, size_t j, const int nv, size_t n_last)
 {
@@ -159,9 +161,11 @@ OX_INLINE void FN(strip)(const ox_tile *t, size_t j, const int nv, size_t n_last
         b[v] = (const T *)t->b + col / nr * t->ldd + col % nr;
         acc[v] = V(zero)();
     }
+    const size_t ahead = OX_MAX(4, FN(ahead) / (t->ldb + 1)) * t->ldb;
     for (size_t p = 0; p < t->k; p++) {
         VT ap = V(set1)(a[p * t->cs_a]);
         OX_UNROLL for (int v = 0; v < nv; v++) {
+            __builtin_prefetch(b[v] + ahead, 0, 3);
             VT bv = n_last == VN ? V(load)(b[v]) : V(load_n)(b[v], n_last);
             acc[v] = V(fma)(ap, bv, acc[v]);
             b[v] += t->ldb;
@@ -173,9 +177,38 @@ OX_INLINE void FN(strip)(const ox_tile *t, size_t j, const int nv, size_t n_last
     }
 }
 
+/* Rows of B that lie far apart, GROUP at a time from one end to the other; sums wait in c.  The order of
+ * a column's sum is the strips'. */
+OX_INLINE void FN(rows)(const ox_tile *t, size_t p, const int n_rows)
+{
+    const T *b = (const T *)t->b + p * t->ldb;
+    T *c = t->c;
+    bool first = p == 0 && t->beta == 0;
+    VT a[GROUP];
+    OX_UNROLL for (int r = 0; r < n_rows; r++)
+        a[r] = V(set1)(((const T *)t->a)[(p + (size_t)r) * t->cs_a]);
+    for (size_t j = 0; j < t->n; j += VN) {
+        size_t n = t->n - j < VN ? t->n - j : VN;
+        VT sum = first ? V(zero)() : V(load_n)(c + j, n);
+        OX_UNROLL for (int r = 0; r < n_rows; r++) {
+            const T *br = b + (size_t)r * t->ldb + j;
+            __builtin_prefetch(br + GROUP * t->ldb, 0, 3);
+            sum = V(fma)(a[r], n == VN ? V(load)(br) : V(load_n)(br, n), sum);
+        }
+        V(store_n)(c + j, sum, n);
+    }
+}
+
 void NAME(gemv_n)(const ox_tile *t)
 {
-    size_t j = 0;
+    size_t j = 0, p = 0;
+    if (t->ldd == NV * VN && t->n > FN(wide) * VN) {
+        for (; p + GROUP <= t->k; p += GROUP)
+            FN(rows)(t, p, GROUP);
+        for (; p < t->k; p++)
+            FN(rows)(t, p, 1);
+        return;
+    }
     for (; j + FN(wide) * VN <= t->n; j += FN(wide) * VN)
         FN(strip)(t, j, FN(wide), VN);
     for (; j + VN <= t->n; j += VN)
@@ -263,6 +296,7 @@ void NAME(pack_t)(const ox_tile *t)
 #undef VN
 #undef MR
 #undef NV
+#undef GROUP
 #undef EACH_TILE
 #undef EXACT
 #undef LOAD_B
