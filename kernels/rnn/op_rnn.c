@@ -136,6 +136,20 @@ static ox_code FN(step)(ox_run *r, const ox_rnn *s, int d, struct FN(work) *w, i
     return OX_OK;
 }
 
+/* Packed so for float and a batch of one only. */
+static ox_code FN(whole)(ox_run *r, const ox_rnn *s, int d, struct FN(work) *w, int64_t len)
+{
+    int64_t n = s->hidden;
+    const T *b = r->n_in > 3 && r->in[3] ? r->in[3]->data : NULL;
+    bool lstm = s->gates == 4;
+    const ox_rnn_sequence q = {
+        .len = len, .back = d == 1 || s->first_back, .xw = (const void *)w->xw, .h = (void *)w->h, .c = (void *)w->c,
+        .bias_h = b && !lstm ? (const void *)(b + (d * 2 + 1) * s->gates * n + 2 * n) : NULL,
+        .y = r->out[0] ? (void *)((T *)r->out[0]->data + d * n) : NULL, .y_step = s->dirs * n,
+    };
+    return ox_rnn_sequence_run(r, s, d, &q);
+}
+
 static ox_code FN(direction)(ox_run *r, const ox_rnn *s, int d, struct FN(work) *w, const int64_t *len)
 {
     int64_t n = s->hidden, all = s->gates * n, longest = 0;
@@ -156,7 +170,9 @@ static ox_code FN(direction)(ox_run *r, const ox_rnn *s, int d, struct FN(work) 
         }
     for (int64_t i = 0; i < s->batch; i++)
         longest = OX_MAX(longest, len[i]);
-    for (int64_t t = 0; t < longest; t++)
+    if (s->sequence_packed[d])
+        OX_TRY(FN(whole)(r, s, d, w, len[0]));
+    for (int64_t t = 0; t < longest && !s->sequence_packed[d]; t++)
         OX_TRY(FN(step)(r, s, d, w, t, len));
     for (int64_t i = 0; i < s->batch; i++) {
         if (r->n_out > 1 && r->out[1])

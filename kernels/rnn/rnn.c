@@ -201,6 +201,17 @@ static void choose(ox_run *r, ox_gemm_plan *p, int64_t m, int64_t n, int64_t k, 
     ox_gemm_choose(p, ox_cpu());
 }
 
+struct pack_sequence {
+    const ox_rnn *s;
+    int           d;
+};
+
+static void pack_sequence(void *to, const ox_tensor *w, const void *ctx)
+{
+    const struct pack_sequence *p = ctx;
+    ox_rnn_sequence_pack(p->s, (const float *)w->data + p->d * p->s->gates * p->s->hidden * p->s->hidden, to);
+}
+
 ox_code ox_rnn_prepare(ox_run *r, ox_rnn *s)
 {
     OX_TRY(read_shapes(r, s));
@@ -212,8 +223,19 @@ ox_code ox_rnn_prepare(ox_run *r, ox_rnn *s)
     choose(r, &s->x_plan, s->seq * s->batch, all, s->in, 1);
     choose(r, &s->h_plan, s->batch, joint, s->hidden, 2);
     choose(r, &s->n_plan, s->batch, s->hidden, s->hidden, 2);
+    bool whole = r->in[0]->dtype == OX_F32 && (r->in_const & 4) && s->hidden > 0 && !(r->n_in > 7 && r->in[7]) &&
+                 ox_rnn_sequence_fits(s);
     for (int d = 0; d < s->dirs; d++) {
         OX_TRY(pack(r, 1, d, all, 0, &s->x_plan, &s->x_packed[d]));
+        if (whole) {
+            struct pack_sequence p = { s, d };
+            char key[32];
+            snprintf(key, sizeof(key), "rnn sequence %d", d);
+            s->sequence_packed[d] = ox_packed(r, 2, key, ox_rnn_sequence_pack_bytes(s), pack_sequence, &p);
+            if (!s->sequence_packed[d])
+                return OX_NO_MEMORY(r);
+            continue;
+        }
         OX_TRY(pack(r, 2, d, all, 0, &s->h_plan, &s->h_packed[d]));
         if (joint != all)
             OX_TRY(pack(r, 2, d, all, joint, &s->n_plan, &s->n_packed[d]));

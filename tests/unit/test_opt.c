@@ -1,109 +1,8 @@
 /* The fusing passes: what they make of a pattern, that they leave near misses alone, and that the results
  * stay those of the graph as written. */
-#include "runtime/exec/session.h"
-
-#include <check.h>
-#include <math.h>
-#include <string.h>
+#include "tests/unit/build.h"
 
 enum { ROWS = 3, WIDTH = 8 };
-
-static ox_model *m;
-static ox_graph *g;
-
-static void start(void)
-{
-    ck_assert_ptr_nonnull(m = ox_model_create(0));
-    static ox_opset opset[] = { { "", 17 } };
-    m->opset = opset;
-    m->n_opset = 1;
-    ck_assert_ptr_nonnull(g = m->graph = ox_graph_create(m, NULL, "test"));
-}
-
-static int *one(int v)
-{
-    int *list = ox_arena_alloc(m->arena, sizeof(*list));
-    ck_assert_ptr_nonnull(list);
-    *list = v;
-    return list;
-}
-
-static int value(const char *name)
-{
-    int v = ox_graph_add_value(g, name);
-    ck_assert_int_ge(v, 0);
-    return v;
-}
-
-static int input(const char *name, int rank, const int64_t *dim)
-{
-    int v = value(name), *more = ox_arena_array(m->arena, (size_t)g->n_in + 1, sizeof(*more));
-    memcpy(more, g->in, (size_t)g->n_in * sizeof(*more));
-    more[g->n_in++] = v;
-    g->in = more;
-    g->value[v].is_input = true;
-    g->value[v].type = (ox_type){ .kind = OX_TENSOR, .dtype = OX_F32, .rank = rank };
-    memcpy(g->value[v].type.dim, dim, (size_t)rank * sizeof(*dim));
-    return v;
-}
-
-static void output(int v)
-{
-    int *more = ox_arena_array(m->arena, (size_t)g->n_out + 1, sizeof(*more));
-    memcpy(more, g->out, (size_t)g->n_out * sizeof(*more));
-    more[g->n_out++] = v;
-    g->out = more;
-    g->value[v].is_output = true;
-}
-
-static float wave(int i) { return (float)sin(0.7 * i + 0.3) * 1.5f; }
-
-/* A constant with these sizes; rank 0 is the scalar x, else it is a wave around x. */
-static int constant(double x, int rank, const int64_t *dim)
-{
-    int v = value("constant");
-    int64_t n = 1;
-    ox_tensor *t = ox_arena_alloc(m->arena, sizeof(*t));
-    *t = (ox_tensor){ .dtype = OX_F32, .rank = rank };
-    for (int d = 0; d < rank; d++)
-        n *= t->dim[d] = dim[d];
-    float *data = t->data = ox_arena_array(m->arena, (size_t)n, sizeof(float));
-    for (int i = 0; i < n; i++)
-        data[i] = (float)x + (rank ? wave(i + v) : 0);
-    g->value[v].constant = t;
-    return v;
-}
-static int scalar(double x) { return constant(x, 0, NULL); }
-static int vector(int64_t n) { return constant(0, 1, &n); }
-
-static ox_node *node(const char *op, int opset, int n_in, const int *in)
-{
-    ox_node *n = ox_graph_add_node(g);
-    ck_assert_ptr_nonnull(n);
-    n->name = n->op_type = op;
-    n->opset = opset;
-    n->in = ox_arena_array(m->arena, (size_t)n_in, sizeof(int));
-    memcpy(n->in, in, (size_t)n_in * sizeof(int));
-    n->n_in = n_in;
-    n->out = one(value(op));
-    n->n_out = 1;
-    return n;
-}
-static int op1(const char *op, int a) { return node(op, 17, 1, (int[]){ a })->out[0]; }
-static int op2(const char *op, int a, int b) { return node(op, 17, 2, (int[]){ a, b })->out[0]; }
-
-static void ints(ox_node *n, const char *name, int count, const int64_t *list)
-{
-    ox_attr *a = ox_arena_array(m->arena, (size_t)n->n_attr + 1, sizeof(*a));
-    memcpy(a, n->attr, (size_t)n->n_attr * sizeof(*a));
-    n->attr = a;
-    a += n->n_attr++;
-    a->name = name;
-    a->kind = OX_ATTR_INTS;
-    a->n = count;
-    a->ints = ox_arena_array(m->arena, (size_t)count, sizeof(int64_t));
-    memcpy(a->ints, list, (size_t)count * sizeof(int64_t));
-}
 
 static int mean(int x, int64_t axis)
 {
@@ -112,57 +11,29 @@ static int mean(int x, int64_t axis)
     return n->out[0];
 }
 
-/* Runs at levels 0 and 2; the optimised graph's operators as text, "" between; results must agree. */
+/* Runs at levels 0 and 2, whose results must agree; the optimised graph's operators as text. */
 static const char *fused_with(double tolerance)
 {
+    enum { SIZE = 1 << 14 };
     static char text[256];
-    static float first[4096];
-    ox_error err = { 0 };
-    size_t n_first = 0;
-    for (size_t k = 0; k < g->n_node; k++) /* what the loader does */
-        ck_assert(g->node[k].op_type != NULL);
-    for (int level = 0; level <= 2; level += 2) {
-        ox_session *s;
-        ox_options o = { .threads = 1, .optimize = level };
-        ck_assert_msg(ox_session_create(m, &o, &s, &err) == OX_OK, "%s", err.message);
-        ox_value in[4] = { 0 };
-        const ox_value *given[4], *out[4];
-        static float data[4][4096];
-        for (int i = 0; i < g->n_in; i++) {
-            const ox_type *t = &g->value[g->in[i]].type;
-            in[i].kind = OX_TENSOR;
-            in[i].t = (ox_tensor){ .dtype = OX_F32, .rank = t->rank, .data = data[i] };
-            memcpy(in[i].t.dim, t->dim, sizeof(t->dim));
-            for (int k = 0; k < 4096; k++)
-                data[i][k] = wave(k * (i + 1));
-            given[i] = &in[i];
-        }
-        ck_assert_msg(ox_session_run(s, given, out, &err) == OX_OK, "%s", err.message);
-        size_t at = 0;
-        for (int i = 0; i < g->n_out; i++) {
-            int64_t n = ox_count(&out[i]->t);
-            const float *y = out[i]->t.data;
-            for (int64_t k = 0; k < n; k++, at++) {
-                if (level == 0)
-                    first[at] = y[k];
-                else
-                    ck_assert_double_le(fabs((double)y[k] - first[at]), tolerance);
-            }
-        }
-        if (level == 0)
-            n_first = at;
-        ck_assert_uint_eq(at, n_first);
-        const ox_graph *optimised = ox_session_graph(s);
-        text[0] = '\0';
-        for (size_t k = 0; k < optimised->n_node; k++) {
-            const ox_node *n = &optimised->node[k];
-            const ox_attr *act = ox_node_attr(n, "onnxrun_activation");
-            size_t used = strlen(text);
-            snprintf(text + used, sizeof(text) - used, "%s%s%s%s%s", k ? " " : "", n->op_type,
-                     n->n_in > 2 && n->in[2] >= 0 ? "+b" : "", n->n_in > 3 ? "+r" : "", act ? act->s.s : "");
-        }
-        ox_session_destroy(s);
+    static float written[SIZE], y[SIZE];
+    ox_options o = { .threads = 1 };
+    ox_session *s;
+    size_t n = run_model(&o, written, SIZE, NULL);
+    o.optimize = 2;
+    ck_assert_uint_eq(run_model(&o, y, SIZE, &s), n);
+    for (size_t i = 0; i < n; i++)
+        ck_assert_double_le(fabs((double)y[i] - written[i]), tolerance);
+    const ox_graph *optimised = ox_session_graph(s);
+    text[0] = '\0';
+    for (size_t k = 0; k < optimised->n_node; k++) {
+        const ox_node *node = &optimised->node[k];
+        const ox_attr *act = ox_node_attr(node, "onnxrun_activation");
+        size_t used = strlen(text);
+        snprintf(text + used, sizeof(text) - used, "%s%s%s%s%s", k ? " " : "", node->op_type,
+                 node->n_in > 2 && node->in[2] >= 0 ? "+b" : "", node->n_in > 3 ? "+r" : "", act ? act->s.s : "");
     }
+    ox_session_destroy(s);
     ox_model_destroy(m);
     return text;
 }
