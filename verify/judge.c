@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SAFETY = 16, FEW = 16, BITS_F16 = 11, BITS_BF16 = 8 }; /* TF32 has float16's 11 significant bits */
+enum { SAFETY = 16, TAIL = 4, FEW = 16, BITS_F16 = 11, BITS_BF16 = 8 }; /* TF32 has float16's 11 significant bits */
 
 const char *ox_finding_name(ox_finding f)
 {
@@ -16,13 +16,15 @@ const char *ox_finding_name(ox_finding f)
 
 /* ---- what rounding explains ---- */
 
-/* Few elements are no sample: then what the inputs were off by counts, too. */
+/* Few elements are no sample: then what the inputs were off by counts, too.  Where a few elements err much
+ * more than the rest, they do so in other runs, too, if not the same ones. */
 static double spread_of(const ox_sighting *s)
 {
     double own = s->error;
     if (s->n <= FEW)
         own = fmax(own, s->in_error * s->size);
-    return s->held ? 0 : SAFETY * own / s->doubt;
+    own = fmax(SAFETY * own, isfinite(s->most) ? TAIL * s->most : 0);
+    return s->held ? 0 : own / s->doubt;
 }
 
 ox_allowance ox_allowance_of(const ox_sighting *s)

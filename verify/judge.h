@@ -2,12 +2,14 @@
  *
  * What rounding explains.  An element of a node's output may differ from its truth by
  *
- *     allowed = 16 (bound + u rms(truth)) + 16 max(|ours - truth|, rms(ours - truth)) / doubt
+ *     allowed = 16 (bound + u rms(truth)) + spread / doubt
+ *     spread  = max(16 |ours - truth|, 16 rms(ours - truth), 4 max |ours - truth|)
  *
- * where bound is the node's own (its error model), u the unit roundoff of the type, and the last term
- * is there only if inputs of the node came through other nodes: our float32 run is one sample of how
- * rounding spreads through the graph, and another implementation's may be a few times as large, in
- * other elements.  16 covers sums in another order, fast elementary functions and Winograd.
+ * where bound is the node's own (its error model; of long sums, once the bound and 15 times that of a short
+ * one), u the unit roundoff of the type, and spread is there only if inputs of the node came through other
+ * nodes: our float32 run is one sample of how rounding spreads through the graph, and another
+ * implementation's may be a few times as large, in other elements.  16 covers sums in another order, fast
+ * elementary functions and Winograd.
  *
  * The sample is worth something because each of its nodes is held to its own bound, with the truth from the
  * node's actual inputs: what spreads is rounding and nothing else.  doubt is 1, or, where a node was outside

@@ -359,7 +359,7 @@ ox_code ox_truth_of(ox_arena *a, ox_run *r, const double *const *in, ox_truth *t
 
 static bool linear(const ox_run *r)
 {
-    static const char *const names[] = { "Conv", "MatMul", "Gemm" };
+    static const char *const names[] = { "Conv", "MatMul", "Gemm", "ConvTranspose" };
     const ox_node *node = r->frame->node;
     bool named = false;
     for (int i = 0; i < node->n_attr; i++) /* of fusion: an activation, a residual */

@@ -377,44 +377,73 @@ static int64_t flops(const ox_run *r)
     return 2 * ox_count(r->in[0]) * s->m_group * s->k_size;
 }
 
-/* ---- the definition, output by output: mag = sum |x||w| + |b| ---- */
+/* ---- the definition, product by product: mag = sum |x||w| + |b| ---- */
+
+/* One row of the input under one position of the kernel: y[i * step] += w x[i]. */
+static void oracle_add(double *y, double *mag, const double *x, double w, int64_t step, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        double v = w * x[i];
+        y[i * step] += v;
+        mag[i * step] += fabs(v);
+    }
+}
+
+/* Where the row of outputs begins that input row `row` meets under kernel row k; -1: none. */
+static int64_t oracle_row(const ox_window *g, int64_t row, int64_t k)
+{
+    int64_t offset = 0, size = g->out[g->n - 1];
+    for (int d = g->n - 2; d >= 0; d--) {
+        int64_t o = row % g->in[d] * g->stride[d] + k % g->kernel[d] * g->dilation[d] - g->begin[d];
+        if (o < 0 || o >= g->out[d])
+            return -1;
+        row /= g->in[d];
+        k /= g->kernel[d];
+        offset += o * size;
+        size *= g->out[d];
+    }
+    return offset;
+}
+
+static void oracle_plane(const struct transpose *s, double *y, double *mag, const double *x, const double *w)
+{
+    const ox_window *g = &s->window;
+    int last = g->n - 1;
+    int64_t width = g->in[last], k_width = g->kernel[last], lo, hi;
+    for (int64_t k = 0; k < s->k_size; k++) {
+        int64_t shift = k % k_width * g->dilation[last] - g->begin[last];
+        ox_window_range(&lo, &hi, shift, g->stride[last], g->out[last], width);
+        for (int64_t row = 0; row < s->in_size / OX_MAX(width, 1); row++) {
+            int64_t at = oracle_row(g, row, k / k_width);
+            if (at < 0 || lo >= hi)
+                continue;
+            at += lo * g->stride[last] + shift;
+            oracle_add(y + at, mag + at, x + row * width + lo, w[k], g->stride[last], hi - lo);
+        }
+    }
+}
+
 static void oracle_channel(void *ctx, int64_t block, int worker)
 {
     ox_oracle *o = ctx;
     const struct transpose *s = o->r->state;
-    const ox_window *g = &s->window;
-    int64_t n = block / s->m, m = block % s->m, group = m / s->m_group, at[OX_MAX_RANK] = { 0 };
+    int64_t n = block / s->m, m = block % s->m, group = m / s->m_group;
+    double *y = o->out[0] + block * s->out_size, *mag = o->mag[0] + block * s->out_size;
+    double bias = o->r->n_in > 2 && o->in[2] ? o->in[2][m] : 0;
     (void)worker;
     for (int64_t i = 0; i < s->out_size; i++) {
-        double sum = o->r->n_in > 2 && o->in[2] ? o->in[2][m] : 0, mag = fabs(sum);
-        for (int64_t p = 0; p < s->in_size;
-             p++) { /* does input p meet output i at a kernel position? */
-            int64_t rest = p, k = 0, step = 1;
-            bool meet = true;
-            for (int d = g->n - 1; d >= 0 && meet; d--) {
-                int64_t off = at[d] + g->begin[d] - rest % g->in[d] * g->stride[d];
-                meet = off >= 0 && off % g->dilation[d] == 0 && off / g->dilation[d] < g->kernel[d];
-                k += off / g->dilation[d] * step;
-                step *= g->kernel[d];
-                rest /= g->in[d];
-            }
-            for (int64_t c = group * s->c_group; c < (group + 1) * s->c_group && meet; c++) {
-                double v = o->in[0][(n * s->c + c) * s->in_size + p] *
-                           o->in[1][(c * s->m_group + m % s->m_group) * s->k_size + k];
-                sum += v;
-                mag += fabs(v);
-            }
-        }
-        o->out[0][block * s->out_size + i] = sum;
-        o->mag[0][block * s->out_size + i] = mag;
-        for (int d = g->n - 1; d >= 0 && ++at[d] == g->out[d]; d--)
-            at[d] = 0;
+        y[i] = bias;
+        mag[i] = fabs(bias);
     }
+    for (int64_t c = group * s->c_group; c < (group + 1) * s->c_group; c++)
+        oracle_plane(s, y, mag, o->in[0] + (n * s->c + c) * s->in_size,
+                     o->in[1] + (c * s->m_group + m % s->m_group) * s->k_size);
 }
 
 static ox_code oracle(ox_oracle *o)
 {
     const struct transpose *s = o->r->state;
+    o->terms = (double)(s->c_group * s->k_size);
     ox_parallel(o->r, o->r->out[0]->dim[0] * s->m, oracle_channel, o);
     return OX_OK;
 }
