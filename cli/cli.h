@@ -25,7 +25,7 @@ typedef struct args {
     double      seconds, timeout, rtol, atol;
     const char *isa, *precision, *output, *format, *stage, *trace, *json_file, *dtype;
     const char *tolerance, *against, *node;
-    bool        strict, explain, no_explain, determinism, rules;
+    bool        strict, bounds, explain, no_explain, determinism, rules;
     list        dims, outputs, expect, cases;
 } args;
 

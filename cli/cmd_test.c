@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <math.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -13,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { MAX_DEPTH = 32, MAX_JOBS = 64, N_TEXT = 512 };
+enum { MAX_DEPTH = 32, MAX_JOBS = 64, N_TEXT = 512, N_ANSWER = 1 + (int)sizeof(onnxrun_margins) + N_TEXT };
 static const double default_timeout = 60;
 
 typedef struct test_case {
@@ -28,6 +29,8 @@ typedef struct suite {
     test_case      *c;
     int             n, cap, printed, passed;
     onnxrun_options options;
+    onnxrun_margins margins;  /* of all cases, under --bounds */
+    bool            bounds;
     double          timeout;
 } suite;
 
@@ -36,7 +39,7 @@ typedef struct child {
     int     fd, i;
     int64_t start;
     size_t  got;
-    char    answer[N_TEXT + 1]; /* verdict as a digit, then text */
+    char    answer[N_ANSWER + 1]; /* verdict as a digit, under --bounds the margins, then text */
 } child;
 
 /* ---- finding cases ---- */
@@ -93,12 +96,16 @@ static int search(suite *s, const char *dir, int depth)
 
 static void run_child(const suite *s, int i, int fd)
 {
-    char answer[N_TEXT] = "";
+    char answer[N_ANSWER] = "", *text = answer + 1 + (s->bounds ? sizeof(onnxrun_margins) : 0);
+    onnxrun_margins m;
     struct rlimit no_core = { 0, 0 };
     setrlimit(RLIMIT_CORE, &no_core);
-    onnxrun_verdict v = onnxrun_test_case(s->c[i].dir, &s->options, answer + 1, sizeof answer - 1);
+    onnxrun_verdict v = s->bounds ? onnxrun_test_bounds(s->c[i].dir, &s->options, &m, text, N_TEXT)
+                                  : onnxrun_test_case(s->c[i].dir, &s->options, text, N_TEXT);
+    if (s->bounds)
+        memcpy(answer + 1, &m, sizeof m);
     answer[0] = (char)('0' + v);
-    size_t n = 1 + strlen(answer + 1);
+    size_t n = (size_t)(text - answer) + strlen(text);
     ssize_t put = write(fd, answer, n);
     _exit(put == (ssize_t)n ? 0 : 1);
 }
@@ -125,6 +132,21 @@ static int start_child(const suite *s, int i, child *c)
     }
     *c = (child){ .pid = pid, .fd = fd[0], .i = i, .start = onnxrun_clock_ns() };
     return 0;
+}
+
+/* The text of a child's answer; its margins are added to all. */
+static const char *take_answer(suite *s, const child *c)
+{
+    onnxrun_margins m;
+    if (!s->bounds)
+        return c->answer + 1;
+    if (c->got < 1 + sizeof m)
+        return "";
+    memcpy(&m, c->answer + 1, sizeof m);
+    for (int i = 0; i < ONNXRUN_MARGIN_BINS; i++)
+        s->margins.bin[i] += m.bin[i];
+    s->margins.worst = m.worst > s->margins.worst ? m.worst : s->margins.worst;
+    return c->answer + 1 + sizeof m;
 }
 
 static void set_result(test_case *t, onnxrun_verdict v, const char *text)
@@ -156,7 +178,7 @@ static void finish_child(suite *s, child *c, bool timed_out)
     } else if (c->got == 0 || !WIFEXITED(status) || WEXITSTATUS(status) != 0) {
         set_result(t, ONNXRUN_FAILED, "the process of this case ended without an answer");
     } else {
-        set_result(t, (onnxrun_verdict)(c->answer[0] - '0'), c->answer + 1);
+        set_result(t, (onnxrun_verdict)(c->answer[0] - '0'), take_answer(s, c));
     }
     c->pid = 0;
 }
@@ -192,7 +214,7 @@ static void collect(suite *s, child *c, int n_jobs)
         if (!c[k].pid)
             continue;
         if (p[k].revents) {
-            ssize_t n = read(c[k].fd, c[k].answer + c[k].got, N_TEXT - c[k].got);
+            ssize_t n = read(c[k].fd, c[k].answer + c[k].got, N_ANSWER - c[k].got);
             if (n > 0)
                 c[k].got += (size_t)n;
             else if (n == 0 || errno != EINTR)
@@ -247,6 +269,20 @@ static void write_json(const suite *s, FILE *f)
     json_close(&o, '}');
 }
 
+static void print_margins(const suite *s)
+{
+    int64_t n = 0, seen = 0;
+    int median = 0;
+    for (int i = 0; i < ONNXRUN_MARGIN_BINS; i++)
+        n += s->margins.bin[i];
+    for (int i = 0; i < ONNXRUN_MARGIN_BINS && seen * 2 < n; i++) {
+        seen += s->margins.bin[i];
+        median = i;
+    }
+    printf("%lld inexact values, median margin %.3g, largest %.3g\n", (long long)n,
+           n ? ldexp(1, median - ONNXRUN_MARGIN_ONE) : 0, s->margins.worst);
+}
+
 static int run(suite *s, const args *a, onnxrun_output *report)
 {
     onnxrun_error err;
@@ -258,6 +294,7 @@ static int run(suite *s, const args *a, onnxrun_output *report)
     s->options.f64 = a->precision && strcmp(a->precision, "f64") == 0;
     s->options.seeded = a->seeded;
     s->options.seed = a->seed;
+    s->bounds = a->bounds;
     s->timeout = a->timeout > 0 ? a->timeout : default_timeout;
     for (int i = 0; i < a->positional.n && status == 0; i++) {
         if (!is_folder(a->positional.v[i]))
@@ -276,6 +313,8 @@ static int run(suite *s, const args *a, onnxrun_output *report)
         if (onnxrun_output_commit(report, &err))
             return complain("--json %s: %s", clean(a->json_file), err.text);
     }
+    if (s->bounds)
+        print_margins(s);
     printf("%d passed, %d failed\n", s->passed, s->n - s->passed);
     return s->passed == s->n ? STATUS_OK : STATUS_DIFFERENT;
 }

@@ -92,6 +92,8 @@ static const option options[] = {
     { "profile", 0, FLAG, BENCH, AT(profile), NULL, "tables of time by operator and by node" },
     { "trace", 0, WORD, BENCH, AT(trace), "FILE", "one run in Chrome's trace format" },
     { "json", 0, WORD, TEST, AT(json_file), "FILE", "write the result of every case" },
+    { "bounds", 0, FLAG, TEST, AT(bounds), NULL,
+      "hold every node to its error bound instead of comparing outputs" },
     { "timeout", 0, REAL, TEST, AT(timeout), "S", "seconds a case may take (default 60)" },
     { "jobs", 'j', NATURAL, TEST, AT(jobs), "N", "cases at a time (default: physical cores)" },
     { "check", 0, FLAG, OPS, AT(check), NULL,

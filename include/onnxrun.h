@@ -510,6 +510,17 @@ typedef enum onnxrun_verdict {
 OX_API onnxrun_verdict onnxrun_test_case(const char *dir, const onnxrun_options *options,
                                          char *text, size_t n_text);
 
+/* How far the results used their error bounds: bin ONNXRUN_MARGIN_ONE + k counts the values whose largest
+ * |y - truth| / bound lies in [2^k, 2^(k+1)); exact values do not count. */
+enum { ONNXRUN_MARGIN_BINS = 64, ONNXRUN_MARGIN_ONE = 48 };
+typedef struct onnxrun_margins {
+    int64_t bin[ONNXRUN_MARGIN_BINS];
+    double  worst;
+} onnxrun_margins;
+/* Holds every node of every data set to its bound; ONNXRUN_WRONG: one left it. */
+OX_API onnxrun_verdict onnxrun_test_bounds(const char *dir, const onnxrun_options *options,
+                                           onnxrun_margins *m, char *text, size_t n_text);
+
 /* ---- what is supported ---- */
 
 typedef struct onnxrun_op_row {

@@ -261,22 +261,44 @@ bool onnxrun_op_at(size_t i, onnxrun_op_row *row)
 
 /* ---- test cases ---- */
 
-onnxrun_verdict onnxrun_test_case(const char *dir, const onnxrun_options *o, char *text,
-                                  size_t n_text)
+_Static_assert(sizeof(onnxrun_margins) == sizeof(ox_margins), "margins differ");
+
+static ox_options of_test(const onnxrun_options *o)
 {
     onnxrun_options defaults;
     onnxrun_options_init(&defaults);
     if (!o)
         o = &defaults;
-    ox_options options = { .threads = o->threads,
-                           .optimize = o->optimize,
-                           .f64 = o->f64,
-                           .seed = o->seed,
-                           .seeded = o->seeded };
-    switch (ox_suite_case(dir, &options, text, n_text)) {
+    return (ox_options){ .threads = o->threads,
+                         .optimize = o->optimize,
+                         .f64 = o->f64,
+                         .seed = o->seed,
+                         .seeded = o->seeded };
+}
+
+static onnxrun_verdict verdict_of(ox_outcome o)
+{
+    switch (o) {
     case OX_PASSED: return ONNXRUN_PASSED;
     case OX_WRONG: return ONNXRUN_WRONG;
     case OX_NO_KERNEL: return ONNXRUN_NO_KERNEL;
     default: return ONNXRUN_FAILED;
     }
+}
+
+onnxrun_verdict onnxrun_test_case(const char *dir, const onnxrun_options *o, char *text,
+                                  size_t n_text)
+{
+    ox_options options = of_test(o);
+    return verdict_of(ox_suite_case(dir, &options, text, n_text));
+}
+
+onnxrun_verdict onnxrun_test_bounds(const char *dir, const onnxrun_options *o, onnxrun_margins *m,
+                                    char *text, size_t n_text)
+{
+    ox_options options = of_test(o);
+    ox_margins own;
+    onnxrun_verdict v = verdict_of(ox_suite_bounds(dir, &options, &own, text, n_text));
+    memcpy(m, &own, sizeof *m);
+    return v;
 }

@@ -4,9 +4,11 @@
 #include "runtime/io/bundle.h"
 #include "runtime/load/load.h"
 #include "verify/compare.h"
+#include "verify/trace.h"
 
 #include <dirent.h>
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +26,8 @@ typedef struct job {
     ox_value    *in;        /* [n_in] */
     ox_value    *expected;  /* [n_out] */
     const ox_value **pin, **pout;
+    const ox_options *options;
+    ox_margins  *margins;   /* NULL: outputs are compared, else nodes held to their bounds */
     ox_error     err;
 } job;
 
@@ -111,11 +115,54 @@ static ox_code read_values(job *j, const char *set, const char *stem, const int 
     }
 }
 
+/* ---- bounds ---- */
+
+double ox_margins_median(const ox_margins *m)
+{
+    int64_t n = 0, seen = 0;
+    for (int i = 0; i < OX_MARGIN_BINS; i++)
+        n += m->bin[i];
+    for (int i = 0; i < OX_MARGIN_BINS && n; i++)
+        if ((seen += m->bin[i]) * 2 >= n)
+            return ldexp(1, i - OX_MARGIN_ONE);
+    return 0;
+}
+
+static ox_code count_margins(job *j, const ox_trace *t)
+{
+    for (size_t i = 0; i < t->n_node; i++) {
+        double margin = t->node[i].margin;
+        if (!t->node[i].judged || !(margin > 0))
+            continue;
+        int e = OX_MARGIN_BINS;
+        if (isfinite(margin))
+            frexp(margin, &e);
+        j->margins->bin[OX_MAX(0, OX_MIN(OX_MARGIN_BINS - 1, e - 1 + OX_MARGIN_ONE))]++;
+        j->margins->worst = fmax(j->margins->worst, margin);
+    }
+    return t->first < 0 ? OX_OK : OX_FAIL(&j->err, OX_E_MISMATCH, "%.400s", t->reason);
+}
+
+static ox_code bound_set(job *j)
+{
+    ox_trace t;
+    ox_code code = ox_trace_run(j->model, j->options, j->pin, NULL, 0, false, &t, &j->err);
+    if (code == OX_OK)
+        code = count_margins(j, &t);
+    ox_trace_release(&t);
+    return code;
+}
+
 static ox_code run_set(job *j, const char *set)
 {
     const ox_graph *g = j->model->graph;
     int found;
     OX_TRY(read_values(j, set, "input", g->in, j->n_in, j->in, &found));
+    if (j->margins) {
+        for (int i = 0; i < j->n_in; i++)
+            j->pin[i] = &j->in[i];
+        return bound_set(j);
+    }
     OX_TRY(read_values(j, set, "output", g->out, j->n_out, j->expected, &found));
     if (found != j->n_out)
         return OX_FAIL(&j->err, OX_E_MISMATCH, "%d outputs, expected %d", j->n_out, found);
@@ -197,9 +244,10 @@ static ox_code run_case(job *j, const ox_options *options)
     return run_sets(j);
 }
 
-ox_outcome ox_suite_case(const char *dir, const ox_options *options, char *text, size_t n_text)
+static ox_outcome one_case(const char *dir, const ox_options *options, ox_margins *m, char *text,
+                           size_t n_text)
 {
-    job     j = { .dir = dir };
+    job     j = { .dir = dir, .options = options, .margins = m };
     ox_code code = run_case(&j, options);
     if (n_text)
         text[0] = 0;
@@ -220,4 +268,16 @@ ox_outcome ox_suite_case(const char *dir, const ox_options *options, char *text,
     case OX_E_UNSUPPORTED: return OX_NO_KERNEL;
     default: return OX_REFUSED;
     }
+}
+
+ox_outcome ox_suite_case(const char *dir, const ox_options *options, char *text, size_t n_text)
+{
+    return one_case(dir, options, NULL, text, n_text);
+}
+
+ox_outcome ox_suite_bounds(const char *dir, const ox_options *options, ox_margins *m, char *text,
+                           size_t n_text)
+{
+    *m = (ox_margins){ 0 };
+    return one_case(dir, options, m, text, n_text);
 }

@@ -185,7 +185,8 @@ static ox_code take_allocated(const ox_run *r, ox_truth *t, twin *w, ox_code cod
 /* The kernel of a view has no effect but on the run's own values: never called here. */
 static bool is_view(const ox_run *r, const ox_truth *t)
 {
-    return (r->op->flags & OX_VIEW) && r->n_in > 0 && t->in[0] && t->value[0];
+    bool moves = (r->op->flags & OX_VIEW) || strcmp(r->op->name, "OptionalGetElement") == 0;
+    return moves && r->n_in > 0 && t->in[0] && t->value[0] && ox_count(r->in[0]) == ox_count(r->out[0]);
 }
 
 /* Without an oracle of its own the operator's f64 kernel serves, on doubles. */
@@ -223,6 +224,35 @@ static ox_code by_oracle(ox_run *r, ox_truth *t)
     return code;
 }
 
+/* The oracle on a state of its own. */
+static ox_code by_twin(ox_arena *a, ox_run *r, ox_truth *t, ox_error *err)
+{
+    twin w;
+    OX_TRY(make_twin(a, r, t, &w, err));
+    if (r->op->prepare)
+        OX_TRY(r->op->prepare(&w.run));
+    return by_oracle(&w.run, t);
+}
+
+/* What an operator that sums, and has no oracle to tell of what, may add up: elements like its outputs. */
+static void guess_magnitudes(const ox_run *r, ox_truth *t)
+{
+    if (r->op->error.kind != ERR_SUM && r->op->error.kind != ERR_DEFAULT)
+        return;
+    for (int i = 0; i < r->n_out; i++) {
+        size_t n = t->value[i] ? (size_t)ox_count(r->out[i]) : 0, finite = 0;
+        double square = 0;
+        for (size_t k = 0; k < n; k++)
+            if (isfinite(t->value[i][k])) {
+                square += t->value[i][k] * t->value[i][k];
+                finite++;
+            }
+        double usual = finite ? sqrt(square / (double)finite) : 0;
+        for (size_t k = 0; k < n; k++)
+            t->bound[i][k] = fabs(t->value[i][k]) + usual;
+    }
+}
+
 /* ---- the node as it might have been ---- */
 
 static ox_code reshape_outputs(ox_arena *a, ox_run *r, ox_error *err)
@@ -254,7 +284,6 @@ ox_code ox_truth_replay(ox_arena *a, const ox_run *from, const ox_op *op, const 
     struct ox_frame frame = *from->frame;
     ox_run   r = *from;
     size_t   n_element = 0;
-    twin     w;
     *t = (ox_truth){ 0 };
     frame.node = node;
     r.op = op;
@@ -271,10 +300,7 @@ ox_code ox_truth_replay(ox_arena *a, const ox_run *from, const ox_op *op, const 
         return OX_OK;
     if (!op->oracle)
         return by_kernel(a, &r, t, err);
-    OX_TRY(make_twin(a, &r, t, &w, err));
-    if (op->prepare)
-        OX_TRY(op->prepare(&w.run));
-    return by_oracle(&w.run, t);
+    return by_twin(a, &r, t, err);
 }
 
 /* Largest sum of |w| over the rows of a weight times the largest |x|. */
@@ -343,7 +369,12 @@ ox_code ox_truth_of(ox_arena *a, ox_run *r, const double *const *in, ox_truth *t
     r->err = err;
     if (n_element == 0) /* nor does the executor call anything then */
         return OX_OK;
-    OX_TRY(op->oracle ? by_oracle(r, t) : by_kernel(a, r, t, err));
+    if (op->oracle && r->frame->step->done) /* computed while planning: its state is gone */
+        OX_TRY(by_twin(a, r, t, err));
+    else
+        OX_TRY(op->oracle ? by_oracle(r, t) : by_kernel(a, r, t, err));
+    if (!op->oracle)
+        guess_magnitudes(r, t);
     double gates = gate_magnitude(r, t);
     for (int i = 0; i < r->n_out; i++) {
         if (!t->value[i])
