@@ -127,12 +127,14 @@ void ox_cause_channel_order(ox_probe *p)
     }
 }
 
-/* One term of the affine function that the node is: its output for one channel, of x or of ones. */
+/* One term of the affine function that the node is: its output for one channel, of x or of ones.
+ * axis -1: all elements are one channel. */
 static double *channel_term(ox_probe *p, const double *v, int axis, int64_t channel, bool ones,
                             const double *zero)
 {
     const ox_tensor *x = ox_probe_input(p, 0);
-    int64_t outer = ox_numel(x, 0, axis), n = x->dim[axis], inner = ox_numel(x, axis + 1, x->rank);
+    int64_t outer = axis < 0 ? 1 : ox_numel(x, 0, axis), n = axis < 0 ? 1 : x->dim[axis];
+    int64_t inner = ox_numel(x, axis + 1, x->rank);
     const double **in = ox_probe_inputs(p);
     double *part = ox_probe_new(p, (size_t)ox_count(x)), *y = NULL;
     for (int64_t o = 0; part && o < outer; o++)
@@ -155,28 +157,32 @@ static void describe_affine(char *what, size_t size, const double *coef, int64_t
     for (int64_t c = 1; c < channels; c++)
         alike &= fabs(coef[2 * c] - coef[0]) < 1e-4 * fabs(coef[0]) &&
                  fabs(coef[2 * c + 1] - coef[1]) < 1e-4 * (fabs(coef[1]) + fabs(coef[0]));
+    int64_t shown = alike ? 1 : OX_MIN(channels, 4);
     int used = snprintf(what, size, "with its input times");
-    for (int64_t c = 0; c < (alike ? 1 : channels); c++)
+    for (int64_t c = 0; c < shown; c++)
         used += snprintf(what + used, size - (size_t)used, " %.5g", coef[2 * c]);
     used += snprintf(what + used, size - (size_t)used, " plus");
-    for (int64_t c = 0; c < (alike ? 1 : channels); c++)
+    for (int64_t c = 0; c < shown; c++)
         used += snprintf(what + used, size - (size_t)used, " %.5g", coef[2 * c + 1]);
     if (!alike)
-        snprintf(what + used, size - (size_t)used, " (by channel)");
+        snprintf(what + used, size - (size_t)used, " (by channel%s)",
+                 shown < channels ? ", and so on" : "");
 }
 
 /* The reference's input is another affine function of the picture for each channel: solved for. */
 void ox_cause_input_normalisation(ox_probe *p)
 {
+    enum { MOST = 12 };
     const ox_tensor *x = ox_probe_input(p, 0);
     const double *v = ox_probe_values(p, 0);
     if (!v || !reads_graph_input(p) || !ox_is_float(x->dtype) || x->rank < 2)
         return;
-    int axis = x->rank < 3 ? 0 : x->dim[1] <= 4 ? 1 : x->dim[x->rank - 1] <= 4 ? x->rank - 1 : 0;
-    int64_t channels = x->dim[axis];
+    int last = x->rank - 1;
+    int axis = last < 2 ? -1 : x->dim[1] <= MOST ? 1 : x->dim[last] <= MOST ? last : -1;
+    int64_t channels = axis < 0 ? 1 : x->dim[axis];
     const double **in = ox_probe_inputs(p);
-    double *none = ox_probe_new(p, (size_t)ox_count(x)), *zero, *term[8], coef[8];
-    if (!in || !none || channels > 4)
+    double *none = ox_probe_new(p, (size_t)ox_count(x)), *zero, *term[2 * MOST], coef[2 * MOST];
+    if (!in || !none)
         return;
     in[0] = none;
     if (!(zero = ox_probe_outcome(p, in)))

@@ -82,6 +82,39 @@ static bool is_activation(const ox_probe *p)
     return strstr(all, word) != NULL;
 }
 
+/* The slope below 0 that leaves least. */
+static double fit_slope(const ox_probe *p, const double *x)
+{
+    double xx = 0, xr = 0;
+    for (size_t i = 0; i < p->n; i++) {
+        double neg = fmin(x[i], 0);
+        xx += neg * neg;
+        xr += neg * p->ref[i];
+    }
+    return xx > 0 ? xr / xx : 0;
+}
+
+static void leaky_fit(ox_probe *p, const double *x, bool in_place)
+{
+    double *y = ox_probe_new(p, p->n), slope = fit_slope(p, x);
+    char what[100];
+    for (size_t i = 0; y && i < p->n; i++)
+        y[i] = fmax(x[i], 0) + slope * fmin(x[i], 0);
+    snprintf(what, sizeof what, in_place ? "with LeakyRelu %.6g in its place"
+                                         : "followed by LeakyRelu %.6g", slope);
+    if (y)
+        ox_probe_score_fit(p, y, 1, what);
+}
+
+void ox_cause_leaky(ox_probe *p)
+{
+    const double *x = is_activation(p) ? ox_probe_values(p, 0) : NULL;
+    if (x && (size_t)ox_count(ox_probe_input(p, 0)) == p->n)
+        leaky_fit(p, x, true);
+    if (p->truth)
+        leaky_fit(p, p->truth, false);
+}
+
 void ox_cause_activation(ox_probe *p)
 {
     const double *x = is_activation(p) ? ox_probe_values(p, 0) : NULL;
@@ -103,24 +136,22 @@ void ox_cause_alpha(ox_probe *p) { ox_probe_solve(p, "alpha", 1e-4, 20); }
 void ox_cause_slope(ox_probe *p)
 {
     const double *x = ox_probe_values(p, 0);
-    double *y = x ? ox_probe_new(p, p->n) : NULL, xx = 0, xr = 0, low = INFINITY, high = -INFINITY;
+    double *y = x ? ox_probe_new(p, p->n) : NULL, low = INFINITY, high = -INFINITY;
     bool clip = ox_probe_is(p, "Clip");
     char what[100];
     if (!y || (size_t)ox_count(ox_probe_input(p, 0)) != p->n)
         return;
+    double slope = fit_slope(p, x);
     for (size_t i = 0; i < p->n; i++) {
-        double neg = fmin(x[i], 0);
-        xx += neg * neg;
-        xr += neg * p->ref[i];
         low = fmin(low, p->ref[i]);
         high = fmax(high, p->ref[i]);
     }
     for (size_t i = 0; i < p->n; i++)
-        y[i] = clip ? fmin(fmax(x[i], low), high) : fmax(x[i], 0) + xr / xx * fmin(x[i], 0);
+        y[i] = clip ? fmin(fmax(x[i], low), high) : fmax(x[i], 0) + slope * fmin(x[i], 0);
     if (clip)
         snprintf(what, sizeof what, "with ends %.6g and %.6g", low, high);
     else
-        snprintf(what, sizeof what, "with a slope of %.6g", xr / xx);
+        snprintf(what, sizeof what, "with a slope of %.6g", slope);
     ox_probe_score_fit(p, y, clip ? 2 : 1, what);
 }
 

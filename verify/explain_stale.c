@@ -16,6 +16,7 @@ typedef struct linear {
     /* a convolution's */
     const ox_tensor *in, *out;
     int              axes;
+    bool             transposed;
     int64_t          kernel[3], stride[3], dilation[3], pad[3];
 } linear;
 
@@ -37,19 +38,22 @@ static bool describe_conv(ox_probe *p, linear *l)
         return false;
     l->axes = l->in->rank - 2;
     l->groups = OX_MAX(ox_attr_i64(r, "group"), 1);
+    l->transposed = ox_probe_is(p, "ConvTranspose");
+    bool same = word && strncmp(word, "SAME", 4) == 0;
+    if (l->transposed && (same || ox_attr_given(r, "output_shape")))
+        return false;
     l->channels = l->out->dim[1] / l->groups;
     l->rows = l->out->dim[0] * ox_numel(l->out, 2, l->out->rank);
-    l->k = ox_numel(w, 1, w->rank);
+    l->k = l->transposed ? w->dim[0] / l->groups : w->dim[1];
+    l->k *= ox_numel(w, 2, w->rank);
     for (int i = 0; i < l->axes; i++) {
         l->kernel[i] = w->dim[i + 2];
         l->stride[i] = attr_at(r, "strides", i, 1);
         l->dilation[i] = attr_at(r, "dilations", i, 1);
         int64_t total = (l->out->dim[i + 2] - 1) * l->stride[i] +
                         (l->kernel[i] - 1) * l->dilation[i] + 1 - l->in->dim[i + 2];
-        int64_t same = OX_MAX(total, 0);
-        bool upper = word && strcmp(word, "SAME_UPPER") == 0;
-        bool lower = word && strcmp(word, "SAME_LOWER") == 0;
-        l->pad[i] = upper ? same / 2 : lower ? (same + 1) / 2 : attr_at(r, "pads", i, 0);
+        int64_t pads = OX_MAX(total, 0) + (same && strcmp(word, "SAME_LOWER") == 0);
+        l->pad[i] = same ? pads / 2 : attr_at(r, "pads", i, 0);
     }
     return true;
 }
@@ -86,7 +90,14 @@ static void gather(const linear *l, int64_t g, int64_t row, double *to)
         int64_t rest = t, offset = 0, stride = 1;
         bool inside = true;
         for (int i = l->axes - 1; i >= 0; i--) {
-            int64_t x = o[i] * l->stride[i] - l->pad[i] + rest % l->kernel[i] * l->dilation[i];
+            int64_t reach = rest % l->kernel[i] * l->dilation[i], x;
+            if (l->transposed) { /* x stride + reach - pad = o */
+                x = o[i] + l->pad[i] - reach;
+                inside &= x % l->stride[i] == 0;
+                x = x < 0 ? -1 : x / l->stride[i];
+            } else {
+                x = o[i] * l->stride[i] - l->pad[i] + reach;
+            }
             rest /= l->kernel[i];
             inside &= x >= 0 && x < l->in->dim[i + 2];
             offset += x * stride;
@@ -142,7 +153,7 @@ static bool fit_group(ox_probe *p, const linear *l, int64_t g, double *y)
 void ox_cause_stale(ox_probe *p)
 {
     linear l = { 0 };
-    bool conv = ox_probe_is(p, "Conv");
+    bool conv = ox_probe_is(p, "Conv") || ox_probe_is(p, "ConvTranspose");
     if (!p->truth || !ox_probe_is_constant(p, 1) || ox_probe_is_constant(p, 0) ||
         !(conv ? describe_conv(p, &l) : describe_product(p, &l)))
         return;

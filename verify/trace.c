@@ -1,4 +1,4 @@
-#include "verify/trace.h"
+#include "verify/explain.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -77,6 +77,8 @@ static void by_reference(const tracing *k, const ox_sighting *s, ox_trace_node *
     n->local = ox_max_error(s->ref, s->truth, s->n, NULL);
     n->margin = ox_excess(&a, s->ref, dtype, s->n, &at);
     n->relative = mean_square_ratio(s);
+    if (s->n >= 16 && dtype == OX_F32)
+        n->bits = ox_all_fit_bits(s->ref, s->n, 8) ? 8 : ox_all_fit_bits(s->ref, s->n, 11) ? 11 : 24;
     n->departs = n->margin > 1 && (k->low == 0 || n->relative > BEYOND * k->low);
 }
 
@@ -121,6 +123,19 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* The same where every value that the reference holds has few significant bits. */
+static double error_of_few_bits(const ox_trace *t)
+{
+    int bits = 0, n = 0;
+    bool inexact = false;
+    for (size_t i = 0; i < t->n_node; i++) {
+        bits = OX_MAX(bits, t->node[i].bits);
+        n += t->node[i].bits > 0;
+        inexact |= t->node[i].relative > LOW_PRECISION;
+    }
+    return n >= 2 && bits < 24 && inexact ? ldexp(0.25, 24 - bits) : 0;
+}
+
 /* The median relative error of what the reference holds, if that is one of low precision; else 0. */
 static double usual_error(const ox_trace *t)
 {
@@ -129,8 +144,9 @@ static double usual_error(const ox_trace *t)
     for (size_t i = 0; v && i < t->n_node; i++)
         if (t->node[i].held && t->node[i].relative > 0)
             v[n++] = t->node[i].relative;
-    if (n < 4)
-        return 0;
+    double few = error_of_few_bits(t);
+    if (n < 4 || few > 0)
+        return few;
     qsort(v, n, sizeof(*v), ascending);
     median = v[n / 4]; /* even the good quarter is this far off */
     return median > LOW_PRECISION && median < 0x1p17 ? median : 0;

@@ -10,6 +10,7 @@ typedef struct ox_trace_node {
     bool        held, judged, departs;
     double      local, propagated, amplification, margin, max_abs;
     double      relative; /* rms of the local error over u rms(truth) */
+    int         bits;     /* of a reference whose values are of so few: 8, 11; else 24, 0 unknown */
     int64_t     elements;
     const ox_node *inner;  /* of a node in the body of a loop or branch: all its turns in one row */
 } ox_trace_node;

@@ -186,7 +186,7 @@ def channels_last():
 @network
 def mlp():
     b = Builder(20, 6)
-    b.feed("x", normal(b, 40, 24))
+    b.feed("x", normal(b, 64, 24))
     b.add("LayerNormalization", b.constant(np.float32(b.rng.uniform(0.5, 1.5, 24))),
           b.weight(24, scale=0.1), epsilon=1e-5)
     b.dense(24, 32)

@@ -19,6 +19,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import time
 
 import numpy as np
 import onnx
@@ -52,7 +53,9 @@ class Pair:
         self.path = save_model(model, folder / "model.onnx")
         self.args = save_feeds(feeds, folder)
         self.reference = folder / "reference.npz"
+        start = time.monotonic()
         self.values = all_values(program, self.path, self.args, self.reference)
+        self.seconds = time.monotonic() - start
         by = honest.onnxruntime_values(model, feeds)
         if by:
             np.savez(self.reference, **by)
@@ -227,7 +230,7 @@ def try_faults(program, pair, options, table):
     for f in faults.FAULTS:
         if options.only and f.cause not in options.only.split(",") and f.name not in options.only.split(","):
             continue
-        limit = 1 if options.quick else 3 if len(pair.model.graph.node) < 1000 else 1
+        limit = 1 if options.quick or pair.seconds > 0.8 else 2 if pair.seconds > 0.2 else 3
         for k, (e, value, op) in enumerate(candidates(pair, f, limit)):
             r = judge(program, pair, f, e, value, pair.folder)
             table.add(f.cause, r)
