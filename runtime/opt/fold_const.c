@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { MAX_BYTES = 1 << 28 };
+enum { MAX_BYTES = 1 << 30 }; /* of one result: larger ones are made again at each run */
 
 /* Moves one folded output from the plan into the graph. */
 static ox_code adopt(ox_session *s, ox_graph *g, ox_slot *slot, int value, ox_error *err)

@@ -268,19 +268,34 @@ static bool is_channel_bias(const ox_tensor *c, int rank, int64_t m)
     return true;
 }
 
-static ox_code add_bias(ox_session *s, ox_graph *g, ox_node *conv, ox_node *add, const ox_tensor *c, ox_error *err)
+/* conv + c, or conv * c (`times`), c one number a channel: into bias, or weights and bias. */
+static ox_code fold_channel(ox_session *s, ox_graph *g, ox_node *conv, ox_node *last, const ox_tensor *c, bool times,
+                            ox_error *err)
 {
-    const ox_tensor *b = constant(g, conv, 2);
-    int64_t m = ox_count(c);
-    ox_tensor b2 = { 0 };
-    OX_TRY(ox_tensor_alloc(&b2, OX_F32, 1, &m, err));
-    for (int64_t i = 0; i < m; i++)
-        ((float *)b2.data)[i] = (float)((b ? ox_get_f64(b, i) : 0) + ox_get_f64(c, i));
-    int v = ox_add_constant(s, g, ox_arena_printf(s->arena, "%s/bias", g->value[add->out[0]].name), &b2);
-    if (v < 0 || !ox_set_input(s, conv, 2, v))
-        return OX_FAIL(err, OX_E_NOMEM, "out of memory");
-    conv->out[0] = add->out[0];
-    ox_delete_node(add);
+    const ox_tensor *w = constant(g, conv, 1), *b = constant(g, conv, 2);
+    const char *name = g->value[last->out[0]].name;
+    int64_t m = w->dim[0], n = ox_numel(w, 1, w->rank);
+    ox_tensor t = { 0 };
+    if (times) {
+        OX_TRY(ox_tensor_alloc(&t, OX_F32, w->rank, w->dim, err));
+        for (int64_t i = 0; i < m * n; i++)
+            ((float *)t.data)[i] = ((const float *)w->data)[i] * ((const float *)c->data)[i / n];
+        int v = ox_add_constant(s, g, ox_arena_printf(s->arena, "%s/weights", name), &t);
+        if (v < 0 || !ox_set_input(s, conv, 1, v))
+            return OX_FAIL(err, OX_E_NOMEM, "out of memory");
+    }
+    if (b || !times) {
+        OX_TRY(ox_tensor_alloc(&t, OX_F32, 1, &m, err));
+        for (int64_t i = 0; i < m; i++) {
+            double old = b ? ox_get_f64(b, i) : 0, x = ox_get_f64(c, i);
+            ((float *)t.data)[i] = (float)(times ? old * x : old + x);
+        }
+        int v = ox_add_constant(s, g, ox_arena_printf(s->arena, "%s/bias", name), &t);
+        if (v < 0 || !ox_set_input(s, conv, 2, v))
+            return OX_FAIL(err, OX_E_NOMEM, "out of memory");
+    }
+    conv->out[0] = last->out[0];
+    ox_delete_node(last);
     return OX_OK;
 }
 
@@ -308,26 +323,32 @@ static ox_code add_residual(ox_session *s, ox_node *conv, ox_node *add, int othe
     return OX_OK;
 }
 
-ox_code ox_pass_fuse_conv_add(ox_session *s, ox_graph *g, ox_error *err)
+/* What stands behind a convolution, as long as it can be taken in. */
+static ox_code take_addends(ox_session *s, ox_graph *g, ox_node *conv, ox_error *err)
 {
-    if (s->options.f64)
-        return OX_OK;
-    for (size_t k = 0; k < g->n_node; k++) {
-        ox_node *conv = &g->node[k];
+    for (;;) {
         const ox_tensor *w = open_conv(g, conv), *c;
-        ox_node *add = w && conv->n_in <= 3 ? ox_only_user(g, conv->out[0]) : NULL;
+        ox_node *n = w && conv->n_in <= 3 ? ox_only_user(g, conv->out[0]) : NULL;
+        bool times = ox_is_op(n, "Mul"), plus = ox_is_op(n, "Add") || ox_is_op(n, "Sum");
+        if ((!times && !plus) || n->n_in != 2 || n->in[0] == n->in[1] || ox_node_attr(n, "axis") ||
+            ox_node_attr(n, "broadcast"))
+            return OX_OK;
         bool bias_known = conv->n_in < 3 || conv->in[2] < 0 || constant(g, conv, 2);
-        if (!add || add->n_in != 2 || (!ox_is_op(add, "Add") && !ox_is_op(add, "Sum")) || add->in[0] == add->in[1] ||
-            ox_node_attr(add, "axis") || ox_node_attr(add, "broadcast"))
-            continue;
-        int side = add->in[1] == conv->out[0];
-        c = constant(g, add, !side);
-        if (is_channel_bias(c, w->rank, w->dim[0])) {
-            if (bias_known)
-                OX_TRY(add_bias(s, g, conv, add, c, err));
-        } else if (!c && add->in[!side] >= 0 && same_shape(g, conv->out[0], add->in[!side])) {
-            OX_TRY(add_residual(s, conv, add, add->in[!side], err));
+        int other = n->in[n->in[0] == conv->out[0]];
+        c = other >= 0 ? g->value[other].constant : NULL;
+        if (is_channel_bias(c, w->rank, w->dim[0]) && bias_known) {
+            OX_TRY(fold_channel(s, g, conv, n, c, times, err));
+        } else {
+            if (plus && !c && other >= 0 && same_shape(g, conv->out[0], other))
+                return add_residual(s, conv, n, other, err);
+            return OX_OK;
         }
     }
+}
+
+ox_code ox_pass_fuse_conv_add(ox_session *s, ox_graph *g, ox_error *err)
+{
+    for (size_t k = 0; k < g->n_node && !s->options.f64; k++)
+        OX_TRY(take_addends(s, g, &g->node[k], err));
     return OX_OK;
 }
