@@ -523,13 +523,18 @@ OX_API onnxrun_verdict onnxrun_test_bounds(const char *dir, const onnxrun_option
 
 /* ---- what is supported ---- */
 
+typedef struct onnxrun_op_types {
+    const char *name;          /* of a type variable, or of the parameter that decides and has none */
+    uint64_t    types;         /* bit t: ONNX allows element type t */
+    uint64_t    served;        /* those that run */
+    bool        other, other_served; /* it also takes sequences, optionals or maps */
+} onnxrun_op_types;
 typedef struct onnxrun_op_row {
     const char *domain, *name;
     int         since, until;  /* opsets of this version of the operator; INT32_MAX: no end */
     bool        deprecated, removed, function, supported;
-    uint64_t    types;         /* bit t: ONNX allows element type t for the deciding argument */
-    uint64_t    served;        /* those that a kernel serves */
-    bool        other, other_served; /* it also takes sequences, optionals or maps there */
+    int         n_var;
+    onnxrun_op_types var[8];   /* first the one that decides which kernel runs */
 } onnxrun_op_row;
 /* Row i of all versions of all operators, sorted; false past the end. */
 OX_API bool onnxrun_op_at(size_t i, onnxrun_op_row *row);

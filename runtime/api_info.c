@@ -4,6 +4,7 @@
 #include "runtime/plan/support.h"
 #include "verify/suite.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -252,10 +253,14 @@ bool onnxrun_op_at(size_t i, onnxrun_op_row *row)
                              .removed = (flags & OX_SCHEMA_REMOVED) != 0,
                              .function = (flags & OX_SCHEMA_FUNCTION) != 0,
                              .supported = s.op != NULL,
-                             .types = s.types,
-                             .served = s.served,
-                             .other = s.other,
-                             .other_served = s.other_served };
+                             .n_var = s.n_var };
+    static_assert(OX_SUPPORT_VARS == sizeof row->var / sizeof *row->var, "the same number of variables");
+    for (int v = 0; v < s.n_var; v++)
+        row->var[v] = (onnxrun_op_types){ .name = s.var[v].name,
+                                          .types = s.var[v].types,
+                                          .served = s.var[v].served,
+                                          .other = s.var[v].other,
+                                          .other_served = s.var[v].other_served };
     return true;
 }
 

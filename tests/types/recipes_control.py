@@ -1,6 +1,8 @@
 """Recipes for control flow, sequences and optionals."""
+import os
+
 import numpy as np
-from onnx import TensorProto, helper
+from onnx import helper
 
 from recipe import NUMBER, NUMPY, Opt, Seq, kind_of, recipe, tensor, type_proto, type_text
 
@@ -43,7 +45,6 @@ def if_(c):
 
 
 def whole(c, graph, inputs, outputs):
-    import os
     c.count += 1
     folder = f"{c.folder}-{c.count}"
     os.makedirs(os.path.join(folder, "test_data_set_0"), exist_ok=True)
@@ -190,3 +191,14 @@ def optional_has_element(c):
         c.emit([Opt(None, v.text)], [np.array(False)])
     if c.version >= 18:
         c.emit([], [np.array(False)])
+
+
+# ---- differentiation ----
+@recipe("Gradient")
+def gradient(c):
+    # y = size(z) x^2 for z of any type: dy/dx = 2 size(z) x.
+    x, z, own = c.array("T2", 2, 3), value(c, c.types["T1"]), helper.make_node
+    nodes = [own("Size", ["z"], ["n"]), own("Cast", ["n"], ["k"], to=NUMBER[c.kind("T2")]), own("Mul", ["x", "x"], ["square"]),
+             own("Mul", ["square", "k"], ["y"]), own("Gradient", ["x", "z"], ["d"], domain=c.domain, xs=["x"], zs=["z"], y="y")]
+    graph = helper.make_graph(nodes, "case", [info("x", c.types["T2"]), info("z", c.types["T1"])], [info("d", c.types["T2"])])
+    whole(c, graph, [x, z], [(2 * z.size * x.astype(np.float64)).astype(x.dtype)])

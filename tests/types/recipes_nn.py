@@ -1,10 +1,11 @@
 """Recipes for networks: products, convolutions, pooling, normalisation, recurrence, attention, signals."""
+import io
 import itertools
 
 import numpy as np
-from onnx import TensorProto, helper
+from PIL import Image
 
-from recipe import NUMBER, NUMPY, ROUNDOFF, is_float, kind_of, recipe, wide
+from recipe import NUMBER, NUMPY, ROUNDOFF, is_float, recipe, wide
 
 
 EPSILON = float(np.float32(1e-5))  # attributes are float
@@ -433,6 +434,17 @@ def resize(c):
         y = wide(x)[:, :, :2]
         c.emit([x, roi, None if c.version >= 13 else np.array([], np.float32), np.array([1, 2, 2, 2])], [y], tol=8, scale=4,
                mode="linear", coordinate_transformation_mode="tf_crop_and_resize")
+
+
+@recipe("ImageDecoder")
+def image_decoder(c):
+    picture = c.rng.integers(0, 256, (5, 7, 3)).astype(np.uint8)
+    for name in ("PNG", "BMP"):  # lossless, and in every build
+        file = io.BytesIO()
+        Image.fromarray(picture).save(file, name)
+        stream = np.frombuffer(file.getvalue(), np.uint8)
+        c.emit([stream], [picture], pixel_format="RGB")
+        c.emit([stream], [picture[..., ::-1]], pixel_format="BGR")
 
 
 # ---- signals ----

@@ -74,3 +74,28 @@ def qlinear_matmul(c):
     sa, sb, sy = scale(-2), scale(-1), scale(4)
     y = (number(a) - number(za)) @ (number(b) - number(zb)) * float(sa) * float(sb) / float(sy)
     c.emit([a, sa, za, b, sb, zb, sy, zy], [quantised(y, number(zy), c.kind("T3"))], tol=0)
+
+
+def conv_sums(x, w):
+    """x (1, c, h, w) with w (o, c, 3, 2), both less their zero points: strides 2 and 1, pads 1 0 1 0."""
+    x = np.pad(x, ((0, 0), (0, 0), (1, 1), (0, 0)))
+    view = np.lib.stride_tricks.sliding_window_view(x, (3, 2), (2, 3))[:, :, ::2]
+    return np.einsum("nchwij,ocij->nohw", view, w)
+
+
+@recipe("ConvInteger", "QLinearConv")
+def integer_conv(c):
+    x, w = c.array("T1", 1, 2, 6, 5), c.array("T2", 3, 2, 3, 2)
+    zx = zero_of(c, "T1")
+    wide = lambda v, z: v.astype(np.int64) - int(z)
+    given = dict(strides=[2, 1], pads=[1, 0, 1, 0])
+    if c.op == "ConvInteger":
+        zw = zero_of(c, "T2")
+        c.emit([x, w, zx, zw], [conv_sums(wide(x, zx), wide(w, zw))], **given)
+        c.emit([x, w], [conv_sums(wide(x, 0), wide(w, 0))], **given)
+        return
+    zw, zy = np.zeros(3, w.dtype), zero_of(c, "T3")
+    sx, sw, sy = np.float32(0.25), np.array([0.5, 1, 0.25], np.float32), np.float32(64)
+    bias = np.array([100, -200, 50], np.int32)
+    v = (conv_sums(wide(x, zx), wide(w, 0)) + bias[:, None, None]) * float(sx) * sw[:, None, None] / float(sy)
+    c.emit([x, np.asarray(sx), zx, w, sw, zw, np.asarray(sy), zy, bias], [quantised(v, int(zy), c.kind("T3"))], tol=0, **given)

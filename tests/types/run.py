@@ -28,7 +28,7 @@ for name in sorted(HERE.glob("recipes_*.py")):
     __import__(name.stem)
 
 CHUNK = 500
-NEEDS_TORCH = ("make_nn.py",)
+NEEDS_TORCH = ("make_nn.py", "make_gradient.py")
 
 
 def judge(program, folder, failures):
