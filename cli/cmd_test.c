@@ -291,6 +291,7 @@ static int run(suite *s, const args *a, onnxrun_output *report)
     onnxrun_options_init(&s->options);
     s->options.threads = a->threads > 0 ? (int)a->threads : 1;
     s->options.optimize = a->optimize >= 0 ? (int)a->optimize : s->options.optimize;
+    s->options.float_qdq = a->optimize < 0; /* as check */
     s->options.f64 = a->precision && strcmp(a->precision, "f64") == 0;
     s->options.seeded = a->seeded;
     s->options.seed = a->seed;

@@ -272,6 +272,7 @@ typedef struct onnxrun_options {
     int         threads;    /* 0: physical cores; the bits of the outputs do not depend on it */
     int         optimize;   /* 0: the graph as written, 1: rewrites that keep every bit, 2: all */
     bool        f64;        /* every float value computed and kept in double */
+    bool        float_qdq;  /* quantised graphs as written: no integer operators in place of float ones */
     bool        seeded;     /* random operators draw from `seed` */
     uint64_t    seed;
     /* values to compute, intermediate ones too, or "all"; none: the model's outputs */

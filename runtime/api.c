@@ -217,6 +217,7 @@ static ox_code create(onnxrun_session *s, const onnxrun_options *o, ox_error *e)
     ox_options options = { .threads = o->threads,
                            .optimize = o->optimize,
                            .f64 = o->f64,
+                           .float_qdq = o->float_qdq,
                            .seed = o->seed,
                            .seeded = o->seeded,
                            .override = o->override,

@@ -277,6 +277,7 @@ static ox_options of_test(const onnxrun_options *o)
     return (ox_options){ .threads = o->threads,
                          .optimize = o->optimize,
                          .f64 = o->f64,
+                         .float_qdq = o->float_qdq,
                          .seed = o->seed,
                          .seeded = o->seeded };
 }

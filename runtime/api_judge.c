@@ -15,6 +15,7 @@ static ox_options internal_options(const onnxrun_options *o)
 {
     return (ox_options){.threads = o->threads,
                         .optimize = o->optimize,
+                        .float_qdq = o->float_qdq,
                         .seed = o->seed,
                         .seeded = o->seeded,
                         .override = o->override,

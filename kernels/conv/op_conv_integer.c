@@ -76,6 +76,8 @@ static ox_code infer(ox_run *r)
     memcpy(dim + (last ? 1 : 2), g.out, (size_t)g.n * sizeof(*dim));
     if (ox_attr_given(r, "onnxrun_float"))
         r->out[0]->dtype = OX_F32;
+    else if (is_qlinear(r) && input(r, 10))
+        r->out[0]->dtype = input(r, 10)->dtype;
     ox_out_shape(r, 0, x.rank, dim);
     return OX_OK;
 }
@@ -218,7 +220,7 @@ static ox_code scales(ox_run *r, struct conv_integer *s, struct parameters *p, a
     if (r->out[0]->dtype == OX_F32)
         return OX_OK;
     OX_TRY(read_zero(r, 7, 1, &zero, &n_z));
-    bool is_signed = r->out[0]->dtype == OX_I8;
+    bool is_signed = r->in[7]->dtype == OX_I8; /* before the table */
     p->ep.out = OX_IOUT_8;
     p->ep.zero = (int32_t)zero[0];
     p->ep.lo = fmaxf(p->ep.lo, (float)((is_signed ? -128 : 0) - zero[0]));
@@ -230,8 +232,9 @@ static ox_code scales(ox_run *r, struct conv_integer *s, struct parameters *p, a
 static ox_code read_parameters(ox_run *r, struct conv_integer *s, struct parameters *p, bool keep)
 {
     allocate *alloc = keep ? ox_state_alloc : ox_scratch_array;
-    *p = (struct parameters){ .ep.out = OX_IOUT_I32 };
-    OX_TRY(pack_weights(r, s, p, keep));
+    *p = (struct parameters){ .ep.out = OX_IOUT_I32, .packed = s->p.packed };
+    if (!p->packed)
+        OX_TRY(pack_weights(r, s, p, keep));
     OX_TRY(weight_zeros(r, s, p, alloc));
     OX_TRY(sums(r, s, p, alloc));
     return is_qlinear(r) ? scales(r, s, p, alloc) : OX_OK;
@@ -250,6 +253,12 @@ static ox_code prepare(ox_run *r)
     ox_iconv_choose(&s->conv, &g, (size_t)ox_attr_i64(r, "group"), (size_t)x.dim[1], (size_t)w->dim[0],
                     w->dtype == OX_I8, ox_cpu());
     r->kernel = s->conv.name;
+    const ox_tensor *table = is_qlinear(r) ? input(r, 10) : NULL;
+    if (table && (ox_dtype_size(table->dtype) != 1 || ox_count(table) != 256 || !table->data))
+        return OX_FAIL(r->err, OX_E_SHAPE, "input 10 is no table of 256 bytes");
+    int w_at = is_qlinear(r) ? 3 : 1, z_at = is_qlinear(r) ? 5 : 3;
+    if ((r->in_const >> w_at & 1) && w->data && (!input(r, z_at) || (r->in_const >> z_at & 1)))
+        OX_TRY(pack_weights(r, s, &s->p, true));
     s->ready = true;
     for (int i = 1; i < r->n_in; i++)
         s->ready = s->ready && (!r->in[i] || ((r->in_const >> i & 1) && r->in[i]->data));

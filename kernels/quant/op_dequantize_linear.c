@@ -65,6 +65,7 @@ static void FN(block)(void *ctx, int64_t block, int worker)
 #else /* ---- once ---- */
 #include "kernels/math/base.h"
 #include "kernels/quant/granularity.h"
+#include "kernels/quant/quant.h"
 
 enum { STEP = 512 };
 
@@ -75,6 +76,7 @@ typedef struct dequantize {
     const void    *scale;  /* float or double */
     const int32_t *zero;   /* NULL: 0 */
     const double  *zero_f; /* the same for the types that go by double */
+    ox_quant_kernels kernels;
 } dequantize;
 
 #define FROM(y, v, t, n) _Generic((v), float *: ox_from_f32, double *: ox_from_f64)(y, v, t, n)
@@ -106,6 +108,24 @@ static ox_dtype stored_as(ox_dtype t)
     }
 }
 
+/* 8 bits to float32 where a row has one scale. */
+static void block_q8(void *ctx, int64_t block, int worker)
+{
+    const dequantize *q = ctx;
+    const uint8_t *x = q->r->in[0]->data;
+    float *y = q->r->out[0]->data;
+    const float *scale = q->scale;
+    int64_t end = OX_MIN((block + 1) * q->rows.per_block, q->rows.outer * q->rows.n_row);
+    bool is_signed = q->how == OX_I8;
+    (void)worker;
+    for (int64_t i = block * q->rows.per_block; i < end; i++) {
+        int64_t at, n, s;
+        ox_row(&q->rows, i, &at, &n, &s);
+        ox_q8 one = { scale[s], (q->zero ? q->zero[s] : 0) + (is_signed ? 128 : 0), is_signed ? 0x80 : 0 };
+        q->kernels.dequantize((size_t)n, x + at, y + at, &one);
+    }
+}
+
 static ox_code run(ox_run *r)
 {
     dequantize q = { .r = r, .how = stored_as(r->in[0]->dtype) };
@@ -124,6 +144,11 @@ static ox_code run(ox_run *r)
     } else if (z) {
         ox_to_f64(zero, z->data, z->dtype, n);
         q.zero_f = zero;
+    }
+    q.kernels = ox_quant_pick();
+    if (r->out[0]->dtype == OX_F32 && (q.how == OX_I8 || q.how == OX_U8) && !q.rows.s_in) {
+        ox_parallel(r, ox_rows_blocks(&q.rows), block_q8, &q);
+        return OX_OK;
     }
     ox_parallel(r, ox_rows_blocks(&q.rows), wide ? block_f64 : block_f32, &q);
     return OX_OK;

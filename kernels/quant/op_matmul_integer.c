@@ -55,6 +55,9 @@ static ox_code prepare_product(ox_run *r)
     int ib = slot(r, B);
     const ox_tensor *a = r->in[0], *b = r->in[ib];
     OX_TRY(ox_matrix_prepare(r, s, 0, ib));
+    const ox_tensor *table = is_qlinear(r) ? input(r, 9) : NULL;
+    if (table && (!is_8bit(table) || ox_count(table) != 256 || !table->data || !is_8bit(r->out[0])))
+        return OX_FAIL(r->err, OX_E_SHAPE, "input 9 is no table of 256 bytes");
     OX_TRY(ox_activation_read(r, &q->act));
     int64_t n_zb = elements(r, slot(r, B_ZERO)), size = s->k * s->n;
     bool columns = n_zb == 1 || (n_zb == s->n && b->rank >= 1);
@@ -159,7 +162,7 @@ static ox_code scales(ox_run *r, const struct product *q, ox_igemm_ep *ep, alloc
     ep->out = OX_IOUT_F32;
     if (r->out[0]->dtype == OX_F32)
         return OX_OK;
-    bool is_signed = r->out[0]->dtype == OX_I8;
+    bool is_signed = r->in[7]->dtype == OX_I8; /* before the table */
     ep->out = OX_IOUT_8;
     ep->zero = (int32_t)zero[0];
     ep->lo = fmaxf(ep->lo, (float)((is_signed ? -128 : 0) - zero[0]));
@@ -197,7 +200,9 @@ static ox_code read_parameters(ox_run *r, const struct product *q, struct parame
     size_t columns = ox_igemm_columns(&q->gemm), all;
     ox_igemm_ep ep = { .out = OX_IOUT_I32 };
     int32_t zero_a = 0;
-    OX_TRY(pack_b(r, q, p, keep));
+    p->packed = q->p.packed;
+    if (!p->packed)
+        OX_TRY(pack_b(r, q, p, keep));
     OX_TRY(zeros(r, q, &ep, &zero_a, alloc));
     if (is_qlinear(r))
         OX_TRY(scales(r, q, &ep, alloc));
@@ -298,6 +303,9 @@ static ox_code prepare(ox_run *r)
 {
     struct product *q = r->state;
     OX_TRY(prepare_product(r));
+    int b = slot(r, B);
+    if (q->fast && (r->in_const >> b & 1) && r->in[b]->data)
+        OX_TRY(pack_b(r, q, &q->p, true));
     return q->fast && q->ready ? read_parameters(r, q, &q->p, true) : OX_OK;
 }
 
@@ -310,7 +318,8 @@ static ox_code run_integer(ox_run *r)
 /* ---- QLinearMatMul ---- */
 static ox_code infer_qlinear(ox_run *r)
 {
-    r->out[0]->dtype = ox_attr_given(r, "onnxrun_float") ? OX_F32 : r->in[7]->dtype;
+    const ox_tensor *y = input(r, 9) ? r->in[9] : r->in[7];
+    r->out[0]->dtype = ox_attr_given(r, "onnxrun_float") ? OX_F32 : y->dtype;
     return ox_matrix_infer(r, 0, 3);
 }
 

@@ -90,6 +90,7 @@ static void FN(block)(void *ctx, int64_t block, int worker)
 #else /* ---- once ---- */
 #include "kernels/math/base.h"
 #include "kernels/quant/granularity.h"
+#include "kernels/quant/quant.h"
 
 #include <math.h>
 #include <string.h>
@@ -105,6 +106,7 @@ typedef struct quantize {
     const void    *scale;  /* float or double */
     const int32_t *zero;   /* NULL: 0 */
     const double  *zero_f; /* the same for float outputs */
+    ox_quant_kernels kernels;
 } quantize;
 
 /* Values that may be bytes or 16-bit words; they are in range. */
@@ -212,11 +214,33 @@ static ox_code prepare(ox_run *r, quantize *q)
     return ox_rows_init(r, &q->rows);
 }
 
+/* float32 to 8 bits where a row has one scale. */
+static void block_q8(void *ctx, int64_t block, int worker)
+{
+    const quantize *q = ctx;
+    const float *x = q->r->in[0]->data, *scale = q->scale;
+    uint8_t *y = q->r->out[0]->data;
+    int64_t end = OX_MIN((block + 1) * q->rows.per_block, q->rows.outer * q->rows.n_row);
+    bool is_signed = q->to == OX_I8;
+    (void)worker;
+    for (int64_t i = block * q->rows.per_block; i < end; i++) {
+        int64_t at, n, s;
+        ox_row(&q->rows, i, &at, &n, &s);
+        ox_q8 one = { scale[s], (q->zero ? q->zero[s] : 0) + (is_signed ? 128 : 0), is_signed ? 0x80 : 0 };
+        q->kernels.quantize((size_t)n, x + at, y + at, &one);
+    }
+}
+
 static ox_code run(ox_run *r)
 {
     quantize q;
     OX_TRY(prepare(r, &q));
     OX_TRY(convert_scales(r, &q));
+    q.kernels = ox_quant_pick();
+    if (q.work == OX_F32 && r->in[0]->dtype == OX_F32 && (q.to == OX_I8 || q.to == OX_U8) && !q.rows.s_in) {
+        ox_parallel(r, ox_rows_blocks(&q.rows), block_q8, &q);
+        return OX_OK;
+    }
     ox_parallel(r, ox_rows_blocks(&q.rows), q.work == OX_F64 ? block_f64 : block_f32, &q);
     return OX_OK;
 }

@@ -20,6 +20,7 @@ typedef ox_code ox_enter_fn(void *ctx, const ox_graph *g, ox_run *r, const ox_va
 typedef struct ox_options {
     int         threads;      /* 0: physical cores */
     int         optimize;     /* 0: the graph as written, 1: rewrites that keep every bit, 2: all */
+    bool        float_qdq;    /* quantised graphs keep their float operators */
     bool        f64;          /* compute and keep every float value in double */
     bool        as_written;   /* no pass of opt/ runs; kernels are chosen as `optimize` says */
     bool        observed;     /* inputs outlive the node that reads them last: no kernel works in place */

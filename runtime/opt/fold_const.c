@@ -32,7 +32,7 @@ static void keep_types(ox_session *s, ox_graph *g)
     ox_plan_destroy(p);
 }
 
-ox_code ox_pass_fold_const(ox_session *s, ox_graph *g, ox_error *err)
+static ox_code fold(ox_session *s, ox_graph *g, ox_error *err)
 {
     if (g->parent)
         return OX_OK; /* a subgraph's captures are known only when its parent's plan is */
@@ -57,3 +57,27 @@ ox_code ox_pass_fold_const(ox_session *s, ox_graph *g, ox_error *err)
     ox_plan_destroy(p);
     return code;
 }
+
+/* Integer operators are made of quantised weights that are not yet floats: those wait for qdq_rest. */
+static ox_code fold_but_quantised(ox_session *s, ox_graph *g, ox_error *err)
+{
+    s->keep_quantised = s->options.optimize >= 2 && !s->options.f64 && !s->options.float_qdq;
+    ox_code code = fold(s, g, err);
+    s->keep_quantised = false;
+    return code;
+}
+
+static bool is_quantised(const ox_graph *g)
+{
+    for (size_t k = 0; k < g->n_node; k++)
+        if (ox_is_op(&g->node[k], "DequantizeLinear"))
+            return true;
+    return false;
+}
+
+ox_code ox_pass_fold_const(ox_session *s, ox_graph *g, ox_error *err) { return fold_but_quantised(s, g, err); }
+ox_code ox_pass_qdq_fold(ox_session *s, ox_graph *g, ox_error *err)
+{
+    return is_quantised(g) ? fold_but_quantised(s, g, err) : OX_OK;
+}
+ox_code ox_pass_qdq_rest(ox_session *s, ox_graph *g, ox_error *err) { return is_quantised(g) ? fold(s, g, err) : OX_OK; }

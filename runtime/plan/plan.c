@@ -187,6 +187,8 @@ static bool worth_folding(const ox_plan *p, const ox_step *t)
         return true; /* always: a Constant is data, not computation */
     if (p->session->options.optimize == 0)
         return false;
+    if (p->session->keep_quantised && strcmp(op->name, "DequantizeLinear") == 0)
+        return false;
     size_t bytes = 0;
     for (int i = 0; i < t->run.n_out; i++)
         if (t->out[i] && (t->out[i]->dtype == OX_STR || !ox_add_size(&bytes, bytes, ox_bytes(t->out[i]))))
