@@ -11,7 +11,7 @@
 #include <string.h>
 
 /* Placing n blocks looks at up to n * n pairs: MANY at once, PAIRS in all tries together. */
-enum { MANY = 4096, PAIRS = 1 << 23 };
+enum { MANY = 4096, PAIRS = 1 << 23, TRIES = 200, PAGE = 4096 };
 
 typedef struct block {
     int    root;
@@ -179,20 +179,19 @@ static size_t keep_offsets(ox_plan *p, const block *b, size_t n)
     return top;
 }
 
-/* Moves the block that reaches highest to an earlier place; `pick` says where.  False if it is first. */
-static bool promote_highest(block *b, size_t n, uint32_t pick)
+/* Moves the block that reaches highest, or any if it is the first, to an earlier place; `pick` says which. */
+static void promote_highest(block *b, size_t n, uint32_t pick)
 {
-    size_t high = 0, to;
+    size_t high = 0;
     for (size_t i = 1; i < n; i++)
         if (b[i].offset + b[i].bytes > b[high].offset + b[high].bytes)
             high = i;
     if (high == 0)
-        return false;
-    to = pick % high;
+        high = 1 + pick / 2 % (n - 1);
+    size_t to = pick % high;
     block moved = b[high];
     memmove(b + to + 1, b + to, (high - to) * sizeof(*b));
     b[to] = moved;
-    return true;
 }
 
 /* Offsets into the slots; returns the height of the slab. */
@@ -203,17 +202,17 @@ static size_t place_blocks(ox_plan *p, block *b, size_t n, block **busy, size_t 
         return keep_offsets(p, b, n);
     }
     qsort(b, n, sizeof(*b), by_size);
-    size_t best = SIZE_MAX, pairs = 0, good = bound + bound / 32;
+    size_t best = SIZE_MAX, pairs = 0, good = OX_MAX(bound + bound / 32, (size_t)PAGE);
     uint32_t pick = 0; /* Knuth's linear congruential sequence: the same plan every time */
-    do {
+    for (int tries = 0; tries < TRIES && pairs <= PAIRS && best > good; tries++, pairs += n * n) {
+        if (tries > 0 && n > 1)
+            promote_highest(b, n, (pick = pick * 1664525 + 1013904223) >> 8);
         size_t top = place_all(b, n, busy);
         if (top < best) {
             best = top;
             keep_offsets(p, b, n);
         }
-        pairs += n * n;
-        pick = pick * 1664525 + 1013904223;
-    } while (best > good && pairs < PAIRS && promote_highest(b, n, pick >> 8));
+    }
     return best;
 }
 
