@@ -27,10 +27,15 @@ const ox_op *ox_op_find(const char *domain, const char *name, int version)
     return best;
 }
 
-/* The operators that are missing, each once, with the first node that wants it. */
+/* The operators that are missing, each once, with the first nodes that want it. */
+enum { MAX_KINDS = 256, MAX_NAMES = 3 };
+typedef struct kind {
+    const ox_node *node[MAX_NAMES];
+    size_t         n;
+} kind;
 typedef struct missing {
-    char text[400];
-    size_t n_text, n_kinds, n_nodes, n_more; /* n_more: kinds that did not fit */
+    kind   of[MAX_KINDS];
+    size_t n_kinds, n_nodes; /* kinds beyond MAX_KINDS count once a node */
 } missing;
 
 static bool same_operator(const ox_node *a, const ox_node *b)
@@ -39,44 +44,54 @@ static bool same_operator(const ox_node *a, const ox_node *b)
            strcmp(a->domain, b->domain) == 0;
 }
 
-static void note(missing *m, const ox_node *n, bool seen)
+static void note(missing *m, const ox_node *n)
 {
+    size_t i = 0;
     m->n_nodes++;
     ox_log("missing operator %s %s-%d at node \"%s\"", *n->domain ? n->domain : "ai.onnx",
            n->op_type, n->opset, n->name);
-    if (seen)
+    while (i < OX_MIN(m->n_kinds, (size_t)MAX_KINDS) && !same_operator(m->of[i].node[0], n))
+        i++;
+    if (i == MAX_KINDS || i == m->n_kinds)
+        m->n_kinds++;
+    if (i == MAX_KINDS)
         return;
-    m->n_kinds++;
-    const ox_schema *first = n->schema ? n->schema : ox_schema_first(n->domain, n->op_type);
-    char item[200];
-    const char *why = n->schema ? "" : first ? ", not in that opset" : ", not an ONNX operator";
-    int len = snprintf(item, sizeof item, "%s%.40s %.40s-%d (node \"%.40s\"%s)",
-                       m->n_text ? "; " : "", *n->domain ? n->domain : "ai.onnx", n->op_type,
-                       n->schema ? n->schema->since : n->opset, n->name, why);
-    if (len < 0 || m->n_more || m->n_text + (size_t)len >= sizeof m->text) {
-        m->n_more++;
-        return;
-    }
-    memcpy(m->text + m->n_text, item, (size_t)len + 1);
-    m->n_text += (size_t)len;
+    if (m->of[i].n < MAX_NAMES)
+        m->of[i].node[m->of[i].n] = n;
+    m->of[i].n++;
 }
 
-/* Was an operator like node k's already missing earlier in this graph?  Missing nodes are chained
- * in `kinds`, one a kind, so that a thousand nodes of one unknown operator cost a thousand steps.
- */
-enum { MAX_KINDS = 256 };
-
-static bool known_kind(const ox_node *kinds[MAX_KINDS], size_t *n_kinds, const ox_node *n)
+/* ai.onnx Nonsense-18 (nodes "a", "b", "c" and 4 more, not an ONNX operator) */
+static int describe(char *to, size_t size, const kind *k)
 {
-    for (size_t i = 0; i < *n_kinds; i++)
-        if (same_operator(kinds[i], n))
-            return true;
-    if (*n_kinds < MAX_KINDS)
-        kinds[(*n_kinds)++] = n;
-    return false;
+    const ox_node *n = k->node[0];
+    const ox_schema *first = n->schema ? n->schema : ox_schema_first(n->domain, n->op_type);
+    const char *why = n->schema ? "" : first ? ", not in that opset" : ", not an ONNX operator";
+    char names[200] = "", more[40] = "";
+    for (size_t i = 0, at = 0; i < OX_MIN(k->n, (size_t)MAX_NAMES); i++)
+        at += (size_t)snprintf(names + at, sizeof names - at, "%s\"%.40s\"", i ? ", " : "", k->node[i]->name);
+    if (k->n > MAX_NAMES)
+        snprintf(more, sizeof more, " and %zu more", k->n - MAX_NAMES);
+    return snprintf(to, size, "%.40s %.40s-%d (node%s %s%s%s)", *n->domain ? n->domain : "ai.onnx",
+                    n->op_type, n->schema ? n->schema->since : n->opset, k->n > 1 ? "s" : "", names, more, why);
 }
 
-static void bind_graph(ox_graph *g, missing *m, const ox_node *kinds[MAX_KINDS], size_t *n_kinds)
+/* As many as fit, then how many there are besides. */
+static void describe_all(char *to, size_t size, const missing *m)
+{
+    size_t at = 0, i = 0;
+    for (; i < OX_MIN(m->n_kinds, (size_t)MAX_KINDS); i++) {
+        char item[400];
+        int n = describe(item, sizeof item, &m->of[i]);
+        if (n < 0 || at + (size_t)n + 3 > size - 40)
+            break;
+        at += (size_t)snprintf(to + at, size - at, "%s%s", i ? "; " : "", item);
+    }
+    if (i < m->n_kinds)
+        snprintf(to + at, size - at, "%s... and %zu more", i ? "; " : "", m->n_kinds - i);
+}
+
+static void bind_graph(ox_graph *g, missing *m)
 {
     for (size_t k = 0; k < g->n_node; k++) {
         ox_node *n = &g->node[k];
@@ -85,25 +100,21 @@ static void bind_graph(ox_graph *g, missing *m, const ox_node *kinds[MAX_KINDS],
         n->schema = ox_schema_find(n->domain, n->op_type, n->opset);
         n->op = ox_op_find(n->domain, n->op_type, n->opset);
         if (!n->op)
-            note(m, n, known_kind(kinds, n_kinds, n));
+            note(m, n);
         for (int i = 0; i < n->n_attr; i++)
             if (n->attr[i].graph)
-                bind_graph(n->attr[i].graph, m, kinds, n_kinds);
+                bind_graph(n->attr[i].graph, m);
     }
 }
 
 ox_code ox_graph_bind(ox_graph *g, ox_error *err)
 {
-    const ox_node *kinds[MAX_KINDS];
-    size_t n_kinds = 0;
-    missing m = {.n_text = 0};
-    bind_graph(g, &m, kinds, &n_kinds);
+    missing m = { .n_kinds = 0 };
+    char text[480];
+    bind_graph(g, &m);
     if (m.n_nodes == 0)
         return OX_OK;
-    char more[40] = "";
-    if (m.n_more)
-        snprintf(more, sizeof more, "; ... and %zu more", m.n_more);
-    return OX_FAIL(err, OX_E_UNSUPPORTED, "%zu unsupported operator%s at %zu node%s: %s%s",
-                   m.n_kinds, m.n_kinds == 1 ? "" : "s", m.n_nodes, m.n_nodes == 1 ? "" : "s",
-                   m.text, more);
+    describe_all(text, sizeof text, &m);
+    return OX_FAIL(err, OX_E_UNSUPPORTED, "%zu unsupported operator%s at %zu node%s: %s", m.n_kinds,
+                   m.n_kinds == 1 ? "" : "s", m.n_nodes, m.n_nodes == 1 ? "" : "s", text);
 }

@@ -48,7 +48,7 @@ save("unknown_operators", model([
     node("Nonsense", ["x"], ["a"], name="first"),
     node("Rubbish", ["a"], ["b"], name="second", domain="com.example"),
     node("Nonsense", ["b"], ["y"], name="third")], imports=[h.make_opsetid("com.example", 3)]),
-    '2 unsupported operators at 3 nodes: ai.onnx Nonsense-18 (node "first", not an ONNX operator); '
+    '2 unsupported operators at 3 nodes: ai.onnx Nonsense-18 (nodes "first", "third", not an ONNX operator); '
     'com.example Rubbish-3 (node "second"')
 save("operator_too_new", model([node("Gelu", ["x"], ["y"], name="gelu")]), "Gelu-18 (node \"gelu\", not in that opset)")
 training = [h.make_opsetid("ai.onnx.preview.training", 1)]

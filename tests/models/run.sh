@@ -61,19 +61,11 @@ done
 
 shared=../shared/models
 if [ -d $shared ]; then
+    python=${PYTHON:-$(tests/venv.sh tests/conformance/requirements.txt)}
     super_resolution $shared/super_resolution
     for folder in "$shared"/*/; do
         [ -e "$folder/model.onnx" ] || continue
-        set -- "$program" check "$folder/model.onnx" "$folder"/input_*.npy
-        for output in "$folder"/output_*.npy; do
-            set -- "$@" --expect "$output"
-        done
-        case $folder in # quantised: an optimised run may be a step away (see their README)
-        *_qdq*) set -- "$@" --rtol 0 --atol 1e-3 --optimize 0 ;;
-        *coreml*) set -- "$@" --rtol 0 --atol 0.02 ;; # pixels: 1e-4 of a scale of 255
-    *) set -- "$@" --rtol 1e-3 --atol 1e-4 ;;
-        esac
-        try "$folder" "$@"
+        try "$folder" "$python" tests/models/judge.py "$program" "$folder"
         try "$folder: slab" slab "$folder/model.onnx"
     done
 else

@@ -499,8 +499,8 @@ START_TEST(missing_operators_are_listed_together)
     ck_assert_int_eq(ox_graph_bind(model->graph, &err), OX_E_UNSUPPORTED);
     ck_assert_str_eq(
         err.message,
-        "2 unsupported operators at 3 nodes: ai.onnx NoSuchThing-13 (node \"first\", not an "
-        "ONNX operator); com.example Custom-1 (node \"mine\", not an ONNX operator)");
+        "2 unsupported operators at 3 nodes: ai.onnx NoSuchThing-13 (nodes \"first\", \"again\", "
+        "not an ONNX operator); com.example Custom-1 (node \"mine\", not an ONNX operator)");
     g = pb_graph_xy();
     char name[30], in[30] = "x", out[30];
     for (int i = 0; i < 50; i++) {
