@@ -211,9 +211,51 @@ static int64_t flops(const ox_run *r)
     return 2 * s->batch * s->m * s->n * s->k;
 }
 
+static double plus(double a, double b, const void *params)
+{
+    (void)params;
+    return a + b;
+}
+static double plus_size(double a, double b, const void *params)
+{
+    (void)params;
+    return fabs(a) + fabs(b);
+}
+
+/* Input 3 broadcasts with the product, either way: then the product is made apart, as the kernel does. */
+static ox_code oracle_spread(ox_oracle *o, const struct matmul *s)
+{
+    size_t n = (size_t)OX_MAX(ox_count(&s->product), 1);
+    double *y = ox_scratch_array(o->r, n, sizeof(*y)), *mag = ox_scratch_array(o->r, n, sizeof(*mag));
+    if (!y || !mag)
+        return OX_NO_MEMORY(o->r);
+    OX_TRY(ox_exact_product(o->r, &(ox_exact){ .m = s->m, .n = s->n, .k = s->k, .a = o->in[0], .b = o->in[1],
+                                               .c = y, .mag = mag, .batch = s->batch, .at_a = s->at_a,
+                                               .at_b = s->at_b }));
+    const double *bias = o->in[2];
+    for (int64_t i = 0; bias && i < s->batch * s->m * s->n; i++) {
+        y[i] += bias[i % s->n];
+        mag[i] += fabs(bias[i % s->n]);
+    }
+    const ox_tensor *in[] = { &s->product, o->r->in[3] };
+    ox_run sum = *o->r;
+    sum.in = in;
+    OX_TRY(ox_map2_oracle(&(ox_oracle){ .r = &sum, .in = (const double *const[]){ y, o->in[3] }, .out = o->out },
+                          plus, NULL));
+    OX_TRY(ox_map2_oracle(&(ox_oracle){ .r = &sum, .in = (const double *const[]){ mag, o->in[3] }, .out = o->mag },
+                          plus_size, NULL));
+    for (int64_t i = 0; i < ox_count(o->r->out[0]); i++)
+        o->out[0][i] = ox_activate(&s->dense.act, o->out[0][i]);
+    return OX_OK;
+}
+
 static ox_code oracle(ox_oracle *o)
 {
     const struct matmul *s = o->r->state;
+    if (s->add && o->r->n_in > 3 && o->in[3]) {
+        o->terms = ox_exact_terms((double)s->k);
+        return oracle_spread(o, s);
+    }
     OX_TRY(ox_exact_product(o->r, &(ox_exact){ .m = s->m, .n = s->n, .k = s->k, .a = o->in[0], .b = o->in[1],
                                                .c = o->out[0], .mag = o->mag[0], .batch = s->batch,
                                                .at_a = s->at_a, .at_b = s->at_b }));
