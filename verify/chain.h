@@ -60,6 +60,7 @@ typedef struct ox_measure {
     const float        *more;
     const double       *fresh, *bound; /* from our own inputs; bound NULL: not judged */
     float              *change;        /* out: chain - ours; NULL: not wanted */
+    bool                told;          /* change is given: the chain is ours + change */
     bool                odd;           /* out: a change could not be told (overflow) */
 } ox_measure;
 /* Fills in what a sighting measures. */

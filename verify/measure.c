@@ -90,7 +90,7 @@ static void careful(const measuring *k, part *p, const span *s)
             p->most = fmax(p->most, isfinite(d) ? fabs(d) : INFINITY);
         if (s->bound)
             local_error(k, p, ours, s->fresh[i], s->bound[i]);
-        if (change) {
+        if (change && !k->m->told) {
             change[i] = same ? 0 : (float)d;
             p->odd |= !same && !isfinite(change[i]);
         }
@@ -132,7 +132,7 @@ static void measure_span(const measuring *k, part *p, const span *s)
         careful(k, p, s);
         return;
     }
-    for (size_t i = 0; i < s->n && k->m->change; i++)
+    for (size_t i = 0; i < s->n && k->m->change && !k->m->told; i++)
         k->m->change[s->from + i] = (float)(s->truth[i] - s->ours[i]);
     p->size = size;
     p->error = error;
@@ -240,6 +240,10 @@ static void measure_block(void *ctx, int64_t block, int worker)
     s.fresh = m->fresh ? m->fresh + s.from : NULL;
     s.bound = m->bound ? m->bound + s.from : NULL;
     s.truth = m->chain ? m->chain + s.from : s.fresh;
+    for (size_t i = 0; i < s.n && m->told; i++)
+        sums[i] = ours[i] + (double)m->change[s.from + i];
+    if (m->told)
+        s.truth = sums;
     for (size_t i = 0; i < s.n && !m->chain && m->more; i++)
         sums[i] = s.fresh[i] + (double)m->more[s.from + i];
     if (!m->chain && m->more)
@@ -264,7 +268,7 @@ ox_code ox_measure_run(ox_measure *m, ox_pool *pool, ox_arena *a, ox_sighting *s
 {
     size_t blocks = (m->n + BLOCK - 1) / BLOCK, finite = 0;
     s->first_bad = m->n;
-    s->known = m->chain || m->fresh || m->by;
+    s->known = m->chain || m->fresh || m->by || m->told;
     s->judged = m->bound || m->by;
     if (!s->known) {
         s->first_bad = ox_is_float(m->ours->dtype) ? find_bad(m->ours, m->n) : m->n;

@@ -1,4 +1,5 @@
 #include "verify/chain.h"
+#include "runtime/exec/internal.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@ typedef struct node_truth { /* of the node under way */
     ox_truth chain, fresh;
     float   *more;    /* chain - fresh of output 0; then there is no `chain` */
     bool     judged;
+    float  **told;    /* [n_out] on the heap: chain - ours; then there is no `chain` either */
     const ox_pointwise *by; /* neither: it is computed while it is measured */
 } node_truth;
 
@@ -112,6 +114,26 @@ static ox_code truth_or_none(walk *k, ox_run *r, const double *const *in, ox_tru
     return OX_OK;
 }
 
+/* The reference holds an output of the node, or it is asked for its arrays. */
+static bool wanted(const walk *k, const ox_node *n)
+{
+    for (int i = 0; i < n->n_out; i++)
+        if (n->out[i] >= 0 && find(k->w, k->scope->g->value[n->out[i]].name))
+            return true;
+    return false;
+}
+
+/* Whether differences tell the chain's inputs, and the node is linear in them. */
+static bool linear(const walk *k, const ox_node *n, const ox_run *r)
+{
+    for (int i = 0; i < r->n_in; i++) {
+        const ox_link *l = input_link(k, n, r, i);
+        if (l && (l->ref || l->whole || (i > 1 && l->change)))
+            return false;
+    }
+    return ox_truth_linear(r);
+}
+
 /* Chain and fresh truth at the price of one, where the node is linear. */
 static ox_code by_change(walk *k, const ox_node *n, ox_run *r, node_truth *t)
 {
@@ -121,8 +143,6 @@ static ox_code by_change(walk *k, const ox_node *n, ox_run *r, node_truth *t)
         return OX_FAIL(k->err, OX_E_NOMEM, "out of memory");
     for (int i = 0; i < r->n_in; i++) {
         const ox_link *l = input_link(k, n, r, i);
-        if (l && (l->ref || l->whole))
-            return OX_OK;
         change[i] = l && l->n == (size_t)ox_count(r->in[i]) ? l->change : NULL;
     }
     ox_code code = ox_truth_change(k->arena, r, change, &t->more, &own);
@@ -163,6 +183,55 @@ static ox_code truth_by_blocks(walk *k, const ox_node *n, ox_run *r, node_truth 
     return OX_OK;
 }
 
+/* chain - ours of every output in float, so that the doubles need not stay; false: that does not tell it. */
+static bool tell(walk *k, const ox_run *r, node_truth *t)
+{
+    double ours[1024];
+    if (!(t->told = calloc((size_t)r->n_out + 1, sizeof(*t->told))))
+        return false;
+    for (int o = 0; o < r->n_out; o++) {
+        const double *chain = t->chain.value[o];
+        size_t n = chain ? (size_t)ox_count(r->out[o]) : 0;
+        float *change = chain ? t->told[o] = malloc((n + 1) * sizeof(*change)) : NULL;
+        if (chain && !change)
+            return false;
+        for (size_t at = 0; at < n; at += OX_COUNT(ours)) {
+            size_t m = OX_MIN(n - at, OX_COUNT(ours));
+            const char *data = (const char *)r->out[o]->data + at * ox_dtype_size(r->out[o]->dtype);
+            ox_to_f64(ours, data, r->out[o]->dtype, m);
+            for (size_t i = 0; i < m; i++)
+                if (!isfinite(change[at + i] = (float)(chain[at + i] - ours[i])))
+                    return false;
+        }
+    }
+    ox_arena_reset(k->arena);
+    t->chain = (ox_truth){ 0 };
+    return true;
+}
+
+static void forget_told(node_truth *t, int n_out)
+{
+    for (int i = 0; i < n_out && t->told; i++)
+        free(t->told[i]);
+    free(t->told);
+    t->told = NULL;
+}
+
+/* The chain first, then what is left of it as differences, then the node's own truth: one at a time. */
+static ox_code truths_in_turn(walk *k, const ox_node *n, ox_run *r, const double ***in, node_truth *t)
+{
+    ox_session *session = r->frame->plan->session;
+    ox_mark mark = ox_session_mark(session);
+    OX_TRY(chain_inputs(k, n, r, in));
+    OX_TRY(truth_or_none(k, r, *in, &t->chain));
+    if (t->chain.n_out && tell(k, r, t))
+        *in = NULL;
+    else
+        forget_told(t, r->n_out);
+    ox_session_release(session, mark);
+    return truth_or_none(k, r, NULL, &t->fresh);
+}
+
 static ox_code truths(walk *k, const ox_node *n, ox_run *r, const double ***in, node_truth *t)
 {
     bool moved = false, plain = !k->w->follow && !k->w->bits;
@@ -175,12 +244,15 @@ static ox_code truths(walk *k, const ox_node *n, ox_run *r, const double ***in, 
     t->judged = k->w->fresh;
     if (pointwise(k, n, r))
         return truth_by_blocks(k, n, r, t);
+    bool lean = moved && plain && k->w->fresh && k->w->lean && !wanted(k, n);
+    if (lean && linear(k, n, r)) {
+        OX_TRY(truth_or_none(k, r, NULL, &t->fresh));
+        return by_change(k, n, r, t);
+    }
+    if (lean)
+        return truths_in_turn(k, n, r, in, t);
     if (k->w->fresh || (!moved && plain))
         OX_TRY(truth_or_none(k, r, NULL, &t->fresh));
-    if (moved && plain && k->w->fresh && k->w->lean)
-        OX_TRY(by_change(k, n, r, t));
-    if (t->more)
-        return OX_OK;
     OX_TRY(chain_inputs(k, n, r, in));
     if (moved || !plain)
         return truth_or_none(k, r, *in, &t->chain);
@@ -258,7 +330,7 @@ static ox_code give_arrays(walk *k, ox_sighting *s, const node_truth *t, const o
     return OX_OK;
 }
 
-static ox_code sight(walk *k, ox_sighting *s, const node_truth *t)
+static ox_code sight(walk *k, ox_sighting *s, node_truth *t)
 {
     const ox_tensor *y = s->r->out[s->out], *ref = s->inner ? NULL : find(k->w, s->name);
     int o = s->out;
@@ -282,7 +354,12 @@ static ox_code sight(walk *k, ox_sighting *s, const node_truth *t)
     m.fresh = t->fresh.n_out ? t->fresh.value[o] : NULL;
     m.bound = t->judged && m.fresh ? t->fresh.bound[o] : NULL;
     bool arrays = !k->w->lean || s->ref || k->w->bits || k->w->follow;
-    bool change = (m.chain || m.fresh || m.by) && !k->w->bits && !k->w->follow;
+    if (t->told && t->told[o]) {
+        m.change = t->told[o];
+        m.told = true;
+        t->told[o] = NULL;
+    }
+    bool change = (m.chain || m.fresh || m.by) && !m.told && !k->w->bits && !k->w->follow;
     if (change && !(m.change = malloc((s->n + 1) * sizeof(float))))
         return OX_FAIL(k->err, OX_E_NOMEM, "out of memory");
     ox_code code = ox_measure_run(&m, s->r->pool, k->arena, s, k->err);
@@ -301,14 +378,14 @@ static ox_code sight(walk *k, ox_sighting *s, const node_truth *t)
     return code;
 }
 
-static ox_code look(walk *k, const ox_node *n, ox_run *r)
+static ox_code look_at(walk *k, const ox_node *n, ox_run *r, node_truth *t)
 {
-    node_truth t = { 0 };
+    ox_code code = OX_OK;
     const double **in;
     bool held = true;
     double in_error = 0;
     int bad = -1;
-    OX_TRY(truths(k, n, r, &in, &t));
+    OX_TRY(truths(k, n, r, &in, t));
     if (!in && !(in = ox_arena_array(k->arena, (size_t)OX_MAX(r->n_in, 1), sizeof(*in))))
         return OX_FAIL(k->err, OX_E_NOMEM, "out of memory");
     for (int i = 0; i < r->n_in; i++) {
@@ -319,15 +396,23 @@ static ox_code look(walk *k, const ox_node *n, ox_run *r)
     }
     if (r->op->flags & OX_CONTROL)
         held = false; /* its body may have read anything */
-    for (int i = 0; i < r->n_out && i < n->n_out; i++) {
+    for (int i = 0; i < r->n_out && i < n->n_out && code == OX_OK; i++) {
         if (n->out[i] < 0 || !r->vout[i] || r->vout[i]->kind != OX_TENSOR || !numeric(r->out[i]))
             continue;
         ox_sighting s = { .node = n, .r = r, .arena = k->arena, .out = i, .in = in, .held = held,
                           .in_error = in_error, .bad_in = bad, .inner = k->scope->up != NULL,
                           .name = k->scope->g->value[n->out[i]].name };
-        OX_TRY(sight(k, &s, &t));
+        code = sight(k, &s, t);
     }
-    return OX_OK;
+    return code;
+}
+
+static ox_code look(walk *k, const ox_node *n, ox_run *r)
+{
+    node_truth t = { 0 };
+    ox_code code = look_at(k, n, r, &t);
+    forget_told(&t, r->n_out);
+    return code;
 }
 
 static ox_code observe(void *ctx, const ox_graph *g, const ox_node *n, ox_run *r)

@@ -388,7 +388,7 @@ ox_code ox_truth_of(ox_arena *a, ox_run *r, const double *const *in, ox_truth *t
 
 /* ---- changes through what is linear ---- */
 
-static bool linear(const ox_run *r)
+bool ox_truth_linear(const ox_run *r)
 {
     static const char *const names[] = { "Conv", "MatMul", "Gemm", "ConvTranspose" };
     const ox_node *node = r->frame->node;
@@ -427,7 +427,7 @@ static ox_code change_by(ox_arena *a, ox_run *r, int i, const float *change, flo
 ox_code ox_truth_change(ox_arena *a, ox_run *r, const float *const *change, float **out, ox_error *err)
 {
     *out = NULL;
-    if (!linear(r) || (r->n_in > 2 && change[2]))
+    if (!ox_truth_linear(r) || (r->n_in > 2 && change[2]))
         return OX_FAIL(err, OX_E_UNSUPPORTED, "%s is not linear", r->op->name);
     size_t n = (size_t)ox_count(r->out[0]);
     for (int i = 0; i < 2; i++) {

@@ -24,6 +24,7 @@ ox_code ox_truth_of(ox_arena *a, ox_run *r, const double *const *in, ox_truth *t
 /* What changes of the inputs make of output 0, where the node is linear in each of them (convolutions and
  * matrix products of two tensors): change[i] is like input i, NULL where that stays.  *out: elements like
  * output 0, by the run's own kernel, which is enough for what is small.  E_UNSUPPORTED: another node. */
+bool    ox_truth_linear(const ox_run *r);
 ox_code ox_truth_change(ox_arena *a, ox_run *r, const float *const *change, float **out, ox_error *err)
     OX_MUST_CHECK;
 

@@ -109,22 +109,22 @@ static totals total(const ox_slide *s, const double *x, const int64_t *at, doubl
 {
     const ox_window *w = &s->window;
     totals t = { 0, 0, 1 };
-    int64_t k[OX_MAX_RANK] = { 0 }, size = 1;
+    int64_t taps = 1;
     for (int d = 0; d < w->n; d++) {
         t.count *= ox_slide_count(s, d, at[d]);
-        size *= w->in[d];
+        taps *= w->kernel[d];
     }
-    for (int64_t i = 0; i < size; i++, k[w->n - 1]++) { /* every input: is it under the window? */
-        bool under = true;
-        for (int d = w->n - 1; d > 0 && k[d] == w->in[d]; d--) {
-            k[d] = 0;
-            k[d - 1]++;
+    for (int64_t k = 0; k < taps; k++) {
+        int64_t rest = k, i = 0, size = 1;
+        bool inside = true;
+        for (int d = w->n - 1; d >= 0 && inside; d--) {
+            int64_t c = at[d] * w->stride[d] + rest % w->kernel[d] * w->dilation[d] - w->begin[d];
+            inside = c >= 0 && c < w->in[d];
+            i += c * size;
+            size *= w->in[d];
+            rest /= w->kernel[d];
         }
-        for (int d = 0; d < w->n && under; d++) {
-            int64_t off = k[d] - (at[d] * w->stride[d] - w->begin[d]);
-            under = off >= 0 && off % w->dilation[d] == 0 && off / w->dilation[d] < w->kernel[d];
-        }
-        if (under) {
+        if (inside) {
             t.sum += p != 0 ? pow(fabs(x[i]), p) : x[i];
             t.mag += fabs(x[i]);
         }
