@@ -56,6 +56,10 @@ struct ox_run {
     int       optimize; /* 0: no approximation beyond the plain definition (no Winograd, ...) */
     const char *kernel; /* prepare may name the micro-kernel it chose, for dump and profile */
 
+    /* run: NULL, or the node that makes input 0 and did not run: this one makes it, part by part where
+     * it needs it (see ox_op.joins). */
+    const ox_run *feeder;
+
     struct ox_frame *frame; /* the executor's own */
 };
 
@@ -222,6 +226,10 @@ struct ox_op {
     size_t         state_size;
     int            key;
     unsigned       flags;
+    /* Optional, asked when both are prepared: whether this node would rather compute input 0, which nobody
+     * else reads, itself, from the inputs of the feeder (of the same operator): then the name of that kernel,
+     * else NULL.  The bits must be the same. */
+    const char  *(*joins)(const ox_run *r, const ox_run *feeder);
     int64_t      (*flops)(const ox_run *r); /* multiplications and additions; NULL: one an element */
 };
 

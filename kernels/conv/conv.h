@@ -215,6 +215,13 @@ typedef struct ox_conv_args {
     ox_epilogue ep;
 } ox_conv_args;
 
+/* Two convolutions, b of a's output: whether they run better together, and so; a has no residual, and its y
+ * is not written.  The same bits as one after the other. */
+bool   ox_conv_pair_fits(const ox_conv_plan *a, const ox_conv_plan *b);
+size_t ox_conv_pair_scratch_bytes(const ox_conv_plan *a, const ox_conv_plan *b, int n_workers);
+void   ox_conv_pair_run(const ox_conv_plan *a, const ox_conv_args *a_args, const ox_conv_plan *b,
+                        const ox_conv_args *b_args, void *scratch, ox_pool *pool);
+
 /* The same bits for any number of threads. */
 void ox_conv_run(const ox_conv_plan *p, const ox_conv_args *args, void *scratch, ox_pool *pool);
 

@@ -228,23 +228,50 @@ static void set_activation(const struct conv *s, ox_epilogue *ep)
     }
 }
 
+/* What conv.h needs to know of a node; weights that are no constant are packed here. */
+static ox_code fast_args(ox_run *r, const ox_run *of, ox_conv_args *args)
+{
+    const struct conv *s = of->state;
+    const ox_tensor *b = of->n_in > 2 ? of->in[2] : NULL, *add = of->n_in > 3 ? of->in[3] : NULL;
+    *args = (ox_conv_args){ .x = of->in[0]->data, .w = s->packed, .y = of->out[0]->data,
+                            .ep = { .bias_row = b ? b->data : NULL, .residual = add ? add->data : NULL } };
+    set_activation(s, &args->ep);
+    if (s->packed)
+        return OX_OK;
+    void *packed = ox_scratch(r, ox_conv_pack_bytes(&s->plan));
+    if (!packed)
+        return OX_NO_MEMORY(r);
+    ox_conv_pack(&s->plan, of->in[1]->data, packed);
+    args->w = packed;
+    return OX_OK;
+}
+
 static ox_code run_fast(ox_run *r, const struct conv *s)
 {
-    const ox_tensor *b = r->n_in > 2 ? r->in[2] : NULL, *add = r->n_in > 3 ? r->in[3] : NULL;
-    void *packed = NULL,
-         *scratch = ox_scratch(r, ox_conv_scratch_bytes(&s->plan, ox_pool_threads(r->pool)));
-    if (!scratch || (!s->packed && !(packed = ox_scratch(r, ox_conv_pack_bytes(&s->plan)))))
+    const struct conv *f = r->feeder ? r->feeder->state : NULL;
+    int n = ox_pool_threads(r->pool);
+    ox_conv_args args, feeder;
+    OX_TRY(fast_args(r, r, &args));
+    if (f)
+        OX_TRY(fast_args(r, r->feeder, &feeder));
+    void *scratch = ox_scratch(r, f ? ox_conv_pair_scratch_bytes(&f->plan, &s->plan, n)
+                                    : ox_conv_scratch_bytes(&s->plan, n));
+    if (!scratch)
         return OX_NO_MEMORY(r);
-    if (packed)
-        ox_conv_pack(&s->plan, r->in[1]->data, packed);
-    ox_conv_args args = { .x = r->in[0]->data,
-                          .w = packed ? packed : s->packed,
-                          .y = r->out[0]->data,
-                          .ep = { .bias_row = b ? b->data : NULL,
-                                  .residual = add ? add->data : NULL } };
-    set_activation(s, &args.ep);
-    ox_conv_run(&s->plan, &args, scratch, r->pool);
+    if (f)
+        ox_conv_pair_run(&f->plan, &feeder, &s->plan, &args, scratch, r->pool);
+    else
+        ox_conv_run(&s->plan, &args, scratch, r->pool);
     return OX_OK;
+}
+
+static const char *joins(const ox_run *r, const ox_run *feeder)
+{
+    const struct conv *s = r->state, *f = feeder->state;
+    bool residual = feeder->n_in > 3 && feeder->in[3];
+    if (!s->fast || !f->fast || residual || r->in[0]->dtype != OX_F32)
+        return NULL;
+    return ox_conv_pair_fits(&f->plan, &s->plan) ? "gemm_1x1, depthwise_plane" : NULL;
 }
 
 static ox_code prepare(ox_run *r)
@@ -285,5 +312,6 @@ static ox_code oracle(ox_oracle *o)
 
 OX_OP(Conv, 1).infer = infer, .prepare = prepare, .run = { KERNELS(general, FLOAT) },
             .oracle = oracle, .error = { ERR_SUM, 8 }, .state_size = sizeof(struct conv),
-            .flags = OX_SYMBOLIC, .flops = flops OX_END;
+            .flags = OX_SYMBOLIC,
+    .flops = flops, .joins = joins OX_END;
 #endif

@@ -277,8 +277,9 @@ ox_code ox_plan_run(ox_plan *p, ox_error *err)
     ox_session *s = p->session;
     for (size_t k = 0; k < p->n_step; k++) {
         ox_step *t = &p->step[k];
-        if (t->done && !s->observe)
+        if ((t->done || t->joined) && !s->observe) /* observers want every node's output */
             continue;
+        t->run.feeder = t->feeder && !s->observe ? &t->feeder->run : NULL;
         int64_t start = s->profiling ? ox_clock_ns() : 0, outer = s->inner_ns;
         s->inner_ns = 0;
         ox_mark mark = ox_session_mark(s);

@@ -150,6 +150,10 @@ static void find_lives(ox_plan *p)
         for (int i = 0, v; (v = ox_node_read(n, i)) != OX_NO_MORE; i++)
             if (v >= 0)
                 p->slot[root_of(p, v)].last = k;
+        const ox_step *feeder = p->step[k].feeder; /* runs now, too */
+        for (int i = 0; feeder && i < feeder->frame.node->n_in; i++)
+            if (feeder->frame.node->in[i] >= 0)
+                p->slot[root_of(p, feeder->frame.node->in[i])].last = k;
     }
     for (size_t i = 0; i < p->graph->n_value; i++) /* read after the last step, which may not reuse them */
         if (p->graph->value[i].is_output)

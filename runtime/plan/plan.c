@@ -331,6 +331,28 @@ static ox_code place_step(ox_plan *p, int k, ox_error *err)
     return OX_OK;
 }
 
+/* Lets a step compute its input itself where its operator asks for that. */
+static void join_step(ox_plan *p, ox_step *t)
+{
+    const ox_node *n = t->frame.node;
+    int v = n->n_in > 0 ? n->in[0] : OX_ABSENT, from = v >= 0 ? p->graph->value[v].producer : -1;
+    if (!t->run.op->joins || from < 0)
+        return;
+    ox_step *f = &p->step[from];
+    const ox_info *x = &p->graph->value[v];
+    if (f->run.op != t->run.op || !t->is_static || !f->is_static || t->done || f->done || t->wide || f->wide ||
+        f->joined || f->feeder || f->run.n_out != 1 || x->n_uses != 1 || x->is_output ||
+        p->slot[v].place != OX_PLACE_SLAB || p->slot[v].root != v)
+        return;
+    const char *kernel = t->run.op->joins(&t->run, &f->run);
+    if (!kernel)
+        return;
+    f->joined = true;
+    t->feeder = f;
+    t->run.kernel = t->profile.kernel = kernel;
+    t->profile.flops += f->profile.flops;
+}
+
 /* Slots with memory of their own are dropped right after the step that reads them last. */
 static ox_code find_releases(ox_plan *p, ox_error *err)
 {
@@ -393,6 +415,8 @@ static ox_code plan_build(ox_plan *p, ox_error *err)
             return code;
         }
     }
+    for (size_t k = 0; k < p->n_step && p->session->options.optimize > 0 && !p->session->options.observed; k++)
+        join_step(p, &p->step[k]);
     OX_TRY(find_releases(p, err));
     return ox_plan_memory(p, err);
 }

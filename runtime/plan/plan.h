@@ -40,6 +40,8 @@ struct ox_step {
     const ox_type   **tin;
     ox_type         **tout;
     bool              is_static, is_view, done; /* done: computed while planning */
+    bool              joined;    /* the step that reads the output runs this one (ox_op.joins) */
+    ox_step          *feeder;    /* the step that this one runs so, or NULL */
     int              *release;   /* slots nobody needs after this step and that own memory */
     int               n_release;
     ox_node_profile   profile;
