@@ -123,6 +123,12 @@ ubsan: ## all tests under UndefinedBehaviorSanitizer
 	@$(MAKE) check OPT='-O1 -g' SAN='-fsanitize=undefined -fno-sanitize-recover=all'
 tsan: ## all tests under ThreadSanitizer
 	@$(MAKE) check OPT='-O1 -g' SAN='-fsanitize=thread'
+check-arm64: ## NEON kernels and the reference case, cross-built, under qemu-user; no root
+	@tests/arm64/libraries.sh build/arm64
+	@PKG_CONFIG_LIBDIR=$(CURDIR)/build/arm64/root/usr/lib/aarch64-linux-gnu/pkgconfig \
+	  PKG_CONFIG_SYSROOT_DIR=$(CURDIR)/build/arm64/root $(MAKE) CC=aarch64-linux-gnu-gcc check-emulated
+check-emulated: $(B)/kerncheck $(B)/onnxrun
+	tests/arm64/run.sh $(B)
 valgrind: $(B)/onnxrun ## hostile models, a network and sample cases under Valgrind
 	tests/valgrind.sh $(B)/onnxrun
 
@@ -143,5 +149,6 @@ uninstall:
 	  $(I)/include/onnxrun.h $(I)/share/man/man1/onnxrun.1 $(I)/lib/pkgconfig/onnxrun.pc
 
 clean: ; rm -rf build
+.PHONY: check-arm64 check-emulated
 .PHONY: all help unit fuzz kerncheck accuracy accuracy-quick lint cli check conformance conformance-types faults models asan ubsan tsan valgrind install uninstall clean FORCE
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
