@@ -129,6 +129,10 @@ check-arm64: ## NEON kernels and the reference case, cross-built, under qemu-use
 	  PKG_CONFIG_SYSROOT_DIR=$(CURDIR)/build/arm64/root $(MAKE) CC=aarch64-linux-gnu-gcc check-emulated
 check-emulated: $(B)/kerncheck $(B)/onnxrun
 	tests/arm64/run.sh $(B)
+bench: $(B)/onnxrun ## times us and our peers, writes bench/results.md and .svg; T=--quick for a few models
+	bench/run.sh $(B)/onnxrun $(T)
+bench-models: ## writes the benchmark's networks (PyTorch) to build/bench-models
+	bench/models.sh
 valgrind: $(B)/onnxrun ## hostile models, a network and sample cases under Valgrind
 	tests/valgrind.sh $(B)/onnxrun
 
@@ -149,6 +153,6 @@ uninstall:
 	  $(I)/include/onnxrun.h $(I)/share/man/man1/onnxrun.1 $(I)/lib/pkgconfig/onnxrun.pc
 
 clean: ; rm -rf build
-.PHONY: check-arm64 check-emulated
+.PHONY: check-arm64 check-emulated bench bench-models
 .PHONY: all help unit fuzz kerncheck accuracy accuracy-quick lint cli check conformance conformance-types faults models asan ubsan tsan valgrind install uninstall clean FORCE
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
