@@ -64,7 +64,7 @@ cc      = $(call quiet,CC,$<)mkdir -p $(@D) && $(CC) -I$(B)/gen $(FLAGS) -DOX_VE
 
 all: build/onnxrun build/libonnxrun.a build/libonnxrun.so
 help:
-	@sed -n 's/^\([a-z-]*\):.*## */  \1: /p' Makefile
+	@sed -n 's/^\([a-z0-9-]*\):.*## */  \1: /p' Makefile
 
 $(B)/gen/onnx.pb-c.c $(PBH) &: proto/onnx.proto
 	$(call quiet,PROTOC,$<)mkdir -p $(B)/gen && protoc-c --proto_path=proto --c_out=$(B)/gen onnx.proto
