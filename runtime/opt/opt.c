@@ -127,6 +127,19 @@ bool ox_set_attr_str(ox_session *s, ox_node *n, const char *name, const char *va
     return true;
 }
 
+bool ox_set_attr_i64s(ox_session *s, ox_node *n, const char *name, int count, const int64_t *values)
+{
+    int64_t *own = ox_arena_array(s->arena, (size_t)OX_MAX(count, 1), sizeof(*own));
+    ox_attr *a = own ? add_attr(s, n, name) : NULL;
+    if (!a)
+        return false;
+    memcpy(own, values, (size_t)count * sizeof(*own));
+    a->kind = OX_ATTR_INTS;
+    a->ints = own;
+    a->n = count;
+    return true;
+}
+
 bool ox_set_attr_f32(ox_session *s, ox_node *n, const char *name, float value)
 {
     ox_attr *a = add_attr(s, n, name);

@@ -24,6 +24,7 @@ int      ox_add_constant(ox_session *s, ox_graph *g, const char *name, ox_tensor
 void     ox_delete_node(ox_node *n);
 /* Gives a node an attribute of ours (kernels read it like any other).  false: out of memory. */
 bool     ox_set_attr_str(ox_session *s, ox_node *n, const char *name, const char *value);
+bool     ox_set_attr_i64s(ox_session *s, ox_node *n, const char *name, int count, const int64_t *values);
 bool     ox_set_attr_f32(ox_session *s, ox_node *n, const char *name, float value);
 /* An activation that convolutions and matrix products take over as onnxrun_activation, _alpha, _beta;
  * false: n is none. */
