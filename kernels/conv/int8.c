@@ -173,32 +173,60 @@ static int64_t input_row(const ox_window *g, size_t row, size_t tap)
     return at;
 }
 
+/* n pointers, from lane `lane` of a tile on: p, p + step ... where inside, else zero. */
+static void put(const uint8_t **to, size_t lane, size_t lanes, size_t tile, size_t n, const uint8_t *p, size_t step)
+{
+    if (lanes == 1) {
+        for (size_t j = 0; j < n; j++, p += step)
+            to[j * tile] = p;
+        return;
+    }
+    while (n > 0) {
+        size_t m = OX_MIN(n, lanes - lane);
+        for (size_t j = 0; j < m; j++, p += step)
+            to[lane + j] = p;
+        n -= m;
+        lane = 0;
+        to += tile;
+    }
+}
+
+/* The pixels of n outputs of one row from output o on that one tap meets: base is the input row's first pixel, or -1. */
+static void put_row(const ox_iconv *s, const uint8_t *x, int64_t base, size_t o, size_t n, int64_t offset,
+                    const uint8_t *zero, size_t i, size_t lanes, size_t tile, const uint8_t **at)
+{
+    const ox_window *g = &s->window;
+    int last = g->n - 1;
+    int64_t lo, hi, first = (int64_t)o, end = first + (int64_t)n;
+    ox_window_range(&lo, &hi, offset, g->stride[last], g->in[last], g->out[last]);
+    lo = base < 0 ? end : OX_MIN(OX_MAX(lo, first), end);
+    hi = base < 0 ? end : OX_MIN(OX_MAX(hi, lo), end);
+    size_t left = (size_t)(lo - first), inside = (size_t)(hi - lo), k = i;
+    put(at + k / lanes * tile, k % lanes, lanes, tile, left, zero, 0);
+    k += left;
+    const uint8_t *p = inside ? x + (size_t)(base + lo * g->stride[last] + offset) * s->c : zero;
+    put(at + k / lanes * tile, k % lanes, lanes, tile, inside, p, (size_t)g->stride[last] * s->c);
+    k += inside;
+    put(at + k / lanes * tile, k % lanes, lanes, tile, n - left - inside, zero, 0);
+}
+
 /* Pointers for pixels [first, first + m): at[tile][tap][lane] with `lanes` pixels a tile and `ld` taps.  x is an
- * image, channel `shift` of it. */
+ * image, from the group's first channel on. */
 static void find_pixels(const ox_iconv *s, const uint8_t *x, size_t first, size_t m, const uint8_t *zero, size_t lanes,
                         size_t ld, const uint8_t **at)
 {
     const ox_window *g = &s->window;
     int last = g->n - 1;
     size_t width = (size_t)g->out[last], kw = (size_t)g->kernel[last];
-    int64_t in = g->in[last], step = g->stride[last];
-    for (size_t i = 0; i < m;) {
-        size_t row = (first + i) / width, o = (first + i) % width, n = OX_MIN(m - i, width - o);
-        for (size_t tap = 0; tap < s->taps; tap++) {
-            int64_t base = input_row(g, row, tap / kw);
-            int64_t pos = (int64_t)o * step + (int64_t)(tap % kw) * g->dilation[last] - g->begin[last];
-            size_t lane = i % lanes;
-            const uint8_t **to = at + (i / lanes * ld + tap) * lanes;
-            for (size_t j = 0; j < n; j++, pos += step) {
-                bool inside = base >= 0 && pos >= 0 && pos < in;
-                to[lane] = inside ? x + (size_t)(base + pos) * s->c : zero;
-                if (++lane == lanes) {
-                    lane = 0;
-                    to += ld * lanes;
-                }
-            }
+    for (size_t i = 0, n; i < m; i += n) {
+        size_t row = (first + i) / width, o = (first + i) % width;
+        n = OX_MIN(m - i, width - o);
+        for (size_t outer = 0; outer < s->taps / kw; outer++) {
+            int64_t base = input_row(g, row, outer);
+            for (size_t t = 0; t < kw; t++)
+                put_row(s, x, base, o, n, (int64_t)t * g->dilation[last] - g->begin[last], zero, i, lanes, ld * lanes,
+                        at + (outer * kw + t) * lanes);
         }
-        i += n;
     }
 }
 
@@ -210,15 +238,47 @@ static void fill_tile(size_t m, size_t lanes, size_t ld, const uint8_t **at)
             at[(i / lanes * ld + tap) * lanes + i % lanes] = at[((m - 1) / lanes * ld + tap) * lanes + (m - 1) % lanes];
 }
 
-static void gather(const ox_iconv *s, const uint8_t *const *pixels, size_t m, uint8_t *patches)
+/* Few bytes: a call of memcpy would take longer. */
+static inline void copy(uint8_t *to, const uint8_t *from, size_t n)
 {
-    size_t c = s->c_group, k = s->gemm.k;
-    for (size_t i = 0; i < m; i++, patches += k)
-        for (size_t t = 0; t < s->taps; t++) {
-            const uint8_t *from = pixels[i * s->taps + t];
-            for (size_t j = 0; j < c; j++)
-                patches[t * c + j] = from[j];
+    if (n < 8) {
+        for (size_t i = 0; i < n; i++)
+            to[i] = from[i];
+        return;
+    }
+    for (size_t i = 0; i < n - 8; i += 8)
+        memcpy(to + i, from + i, 8);
+    memcpy(to + n - 8, from + n - 8, 8);
+}
+
+/* The patch of each pixel in [first, first + m). */
+static void gather(const ox_iconv *s, const uint8_t *x, size_t first, size_t m, uint8_t zero, uint8_t *patch)
+{
+    const ox_window *g = &s->window;
+    int last = g->n - 1;
+    size_t width = (size_t)g->out[last], kw = (size_t)g->kernel[last], c = s->c_group;
+    bool solid = g->dilation[last] == 1 && c == s->c;
+    for (size_t i = 0, n; i < m; i += n) {
+        size_t row = (first + i) / width, o = (first + i) % width;
+        n = OX_MIN(m - i, width - o);
+        for (size_t outer = 0; outer < s->taps / kw; outer++) {
+            int64_t base = input_row(g, row, outer), pos = (int64_t)o * g->stride[last] - g->begin[last];
+            uint8_t *to = patch + i * s->gemm.k + outer * kw * c;
+            for (size_t j = 0; j < n; j++, pos += g->stride[last], to += s->gemm.k) {
+                if (base >= 0 && solid && pos >= 0 && pos + (int64_t)kw <= g->in[last]) {
+                    copy(to, x + (size_t)(base + pos) * c, kw * c);
+                    continue;
+                }
+                for (size_t t = 0; t < kw; t++) {
+                    int64_t at = pos + (int64_t)t * g->dilation[last];
+                    if (base >= 0 && at >= 0 && at < g->in[last])
+                        copy(to + t * c, x + (size_t)(base + at) * s->c, c);
+                    else
+                        memset(to + t * c, zero, c);
+                }
+            }
         }
+    }
 }
 
 /* ---- blocks ---- */
@@ -227,7 +287,7 @@ static size_t pointers(const ox_iconv *s)
 {
     size_t rows = BLOCK_ROWS + OX_IGEMM_MR, taps = s->way == OX_ICONV_ROWS ? 1 : s->taps;
     if (s->way == OX_ICONV_GATHER)
-        return product(rows, add_sizes(taps, 1));
+        return rows;
     if (s->way == OX_ICONV_DEPTH)
         return product(BLOCK_ROWS, add_sizes(product(taps, 3), 4)); /* copies, rounded up to groups */
     return product(rows, taps);
@@ -271,9 +331,7 @@ static void tile_block(void *ctx, int64_t block, int worker)
         fill_tile(m, mr, s->taps, rows);
     } else {
         uint8_t *patches = (uint8_t *)own + pointers(s) * sizeof(void *);
-        const uint8_t **pixels = rows + BLOCK_ROWS + OX_IGEMM_MR;
-        find_pixels(s, x, i0, m, zero, 1, s->taps, pixels);
-        gather(s, pixels, m, patches);
+        gather(s, x, i0, m, w->args->zero_a, patches);
         for (size_t i = 0; i < m; i++)
             rows[i] = patches + i * p->k;
         fill_tile(m, mr, 1, rows);
@@ -302,7 +360,7 @@ static void depth_block(void *ctx, int64_t block, int worker)
     for (size_t i = 0; i < m; i++)
         for (size_t t = s->taps; t < ld; t++)
             at[i * ld + t] = at[i * ld + t % s->taps];
-    ox_idepth t = { .n = s->c, .n_pixel = m, .n_group = ld / 4, .a = at, .out = ep->out, .col = ep->col, .mul = ep->mul,
+    ox_idepth t = { .n = s->c, .n_pixel = m, .n_tap = s->taps * n, .n_group = ld / 4, .a = at, .out = ep->out, .col = ep->col, .mul = ep->mul,
                     .add = ep->add, .lo = ep->lo, .hi = ep->hi, .zero = ep->zero, .table = ep->table, .ldc = s->m };
     t.w = (const int8_t *)w->args->packed + depth_head(s);
     t.c = (char *)w->args->y + (image * s->out_size + i0) * s->m * out_size(ep->out);

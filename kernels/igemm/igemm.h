@@ -44,7 +44,8 @@ typedef void ox_itile_fn(const ox_itile *t);
 /* Pixels of a depthwise convolution, n channels each: the sum of a channel over taps, in groups of four
  * (missing taps: weight 0 and any pointer), then as above. */
 typedef struct ox_idepth {
-    size_t n, n_pixel, n_group;
+    size_t n, n_pixel, n_tap;
+    size_t n_group;          /* ceil(n_tap / 4) */
     const uint8_t *const *a; /* tap t of pixel i: a[i * 4 * n_group + t], n bytes */
     const int8_t *w;         /* w[(g * n + c) * 4 + t] */
     const int32_t *col;

@@ -151,7 +151,17 @@ OX_INLINE void depth_sums(const ox_idepth *t, const uint8_t *const *a, size_t c,
     const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
     OX_UNROLL for (size_t v = 0; v < 4; v++)
         acc[v] = _mm512_maskz_loadu_epi32((__mmask16)(m >> (16 * v)), t->col + c + VN * v);
-    for (size_t g = 0; g < t->n_group; g++, a += 4) {
+    size_t whole = t->n_group - (t->n_tap % 4 == 1);
+    if (whole < t->n_group) { /* one tap alone, as nine leave it: widening is cheaper than interleaving */
+        const int8_t *w = t->w + (whole * t->n + c) * 4;
+        const uint8_t *from = a[4 * whole] + c;
+        OX_UNROLL for (size_t v = 0; v < 4; v++) {
+            __mmask16 part = (__mmask16)(m >> (16 * v));
+            __m512i x = _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(part, from + VN * v));
+            acc[v] = _mm512_dpbusd_epi32(acc[v], x, _mm512_maskz_loadu_epi32(part, w + 4 * VN * v));
+        }
+    }
+    for (size_t g = 0; g < whole; g++, a += 4) {
         const int8_t *w = t->w + (g * t->n + c) * 4;
         __m512i x[4], lo, hi, lo2, hi2, z[4];
         OX_UNROLL for (int q = 0; q < 4; q++)

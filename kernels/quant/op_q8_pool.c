@@ -57,15 +57,15 @@ static ox_code prepare(ox_run *r)
     return OX_OK;
 }
 
-/* Position of tap `tap` of output pixel `pixel`, or -1. */
-static int64_t position(const ox_window *g, int64_t pixel, int64_t tap)
+/* Where tap (all dimensions but the last) meets output row `row`: offset in pixels of the input row's first, or -1. */
+static int64_t input_row(const ox_window *g, int64_t row, int64_t tap)
 {
-    int64_t at = 0, size = 1;
-    for (int d = g->n - 1; d >= 0; d--) {
-        int64_t i = pixel % g->out[d] * g->stride[d] + tap % g->kernel[d] * g->dilation[d] - g->begin[d];
+    int64_t at = 0, size = g->in[g->n - 1];
+    for (int d = g->n - 2; d >= 0; d--) {
+        int64_t i = row % g->out[d] * g->stride[d] + tap % g->kernel[d] * g->dilation[d] - g->begin[d];
         if (i < 0 || i >= g->in[d])
             return -1;
-        pixel /= g->out[d];
+        row /= g->out[d];
         tap /= g->kernel[d];
         at += i * size;
         size *= g->in[d];
@@ -82,38 +82,34 @@ static void largest(int64_t n, const uint8_t *restrict x, uint8_t *restrict y, u
     }
 }
 
-enum { PIXELS = 64 };
-
+/* One row of outputs. */
 static void block(void *ctx, int64_t b, int worker)
 {
     const ox_run *r = ctx;
     const struct pool *s = r->state;
-    int64_t blocks = (s->out_size + PIXELS - 1) / PIXELS, image = b / blocks, first = b % blocks * PIXELS;
+    const ox_window *g = &s->window;
+    int last = g->n - 1;
+    int64_t width = g->out[last], rows = s->out_size / width, image = b / rows, kw = g->kernel[last];
     uint8_t flip = r->in[0]->dtype == OX_I8 ? 0x80 : 0;
     const uint8_t *x = (const uint8_t *)r->in[0]->data + image * s->in_size * s->c;
-    uint8_t *y = (uint8_t *)r->out[0]->data + (image * s->out_size + first) * s->c;
+    uint8_t *y = (uint8_t *)r->out[0]->data + b * width * s->c;
     (void)worker;
-    for (int64_t p = first; p < OX_MIN(first + PIXELS, s->out_size); p++, y += s->c) {
-        bool any = false;
-        for (int64_t t = 0; t < s->taps; t++) {
-            int64_t at = position(&s->window, p, t);
-            if (at < 0)
-                continue;
-            if (any)
-                largest(s->c, x + at * s->c, y, flip);
-            else
-                memcpy(y, x + at * s->c, (size_t)s->c);
-            any = true;
+    memset(y, flip, (size_t)(width * s->c)); /* the smallest number */
+    for (int64_t outer = 0; outer < s->taps / kw; outer++) {
+        int64_t base = input_row(g, b % rows, outer);
+        for (int64_t t = 0; t < kw && base >= 0; t++) {
+            int64_t lo, hi, offset = t * g->dilation[last] - g->begin[last];
+            ox_window_range(&lo, &hi, offset, g->stride[last], g->in[last], width);
+            for (int64_t o = lo; o < hi; o++)
+                largest(s->c, x + (base + o * g->stride[last] + offset) * s->c, y + o * s->c, flip);
         }
-        if (!any)
-            memset(y, flip, (size_t)s->c);
     }
 }
 
 static ox_code run(ox_run *r)
 {
     const struct pool *s = r->state;
-    ox_parallel(r, r->out[0]->dim[0] * ((s->out_size + PIXELS - 1) / PIXELS), block, r);
+    ox_parallel(r, r->out[0]->dim[0] * (s->out_size / s->window.out[s->window.n - 1]), block, r);
     return OX_OK;
 }
 

@@ -168,6 +168,9 @@ static void check_depth(kc *k, const ox_uk_idepth *u, size_t n, size_t pixels, s
         bytes(k, a, n, extreme);
         at[i] = a;
     }
+    size_t missing = kc_below(k, 4);
+    for (size_t i = 0; i < n * missing; i++)
+        w[((groups - 1) * n + i / missing) * 4 + 3 - i % missing] = 0;
     for (size_t c = 0; c < n; c++) {
         col[c] = (int32_t)(kc_random(k) % 20001) - 10000;
         for (size_t i = 0; i < pixels; i++) {
@@ -178,7 +181,7 @@ static void check_depth(kc *k, const ox_uk_idepth *u, size_t n, size_t pixels, s
     }
     for (int out = OX_IOUT_I32; out <= OX_IOUT_8; out++) {
         set_out(k, &s, &plain, (ox_iout)out);
-        ox_idepth d = { .n = n, .n_pixel = pixels, .n_group = groups, .a = at, .w = w, .col = col, .out = s.t.out,
+        ox_idepth d = { .n = n, .n_pixel = pixels, .n_tap = taps - missing, .n_group = groups, .a = at, .w = w, .col = col, .out = s.t.out,
                         .mul = s.t.mul, .add = s.t.add, .lo = s.t.lo, .hi = s.t.hi, .zero = s.t.zero,
                         .table = s.t.table, .c = s.t.c, .ldc = s.t.ldc };
         u->fn(&d);
