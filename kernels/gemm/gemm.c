@@ -2,8 +2,8 @@
  *
  * A block is mc x nc of C.  For each K block it walks panels of nr columns: the panel of B (kc x
  * nr, 40 KB at most) stays in the level-1 cache while the panels of A stream past from level 2. The
- * epilogue is part of the micro-kernel: bias and residual enter with the first K block, the
- * activation with the last, so that C may be the residual. */
+ * epilogue is part of the micro-kernel and comes with the last K block; a residual that is C itself
+ * enters with the first. */
 #include "kernels/gemm/gemm.h"
 
 #include <assert.h>
@@ -209,18 +209,23 @@ static void set_epilogue(ox_tile *t, const job *w, size_t kb, size_t i, size_t j
     t->ldc = w->args->ldc;
     t->alpha = w->args->alpha == 0 ? 1 : w->args->alpha;
     t->beta = 1;
-    t->d = t->bias_row = t->bias_col = NULL;
-    if (first) {
-        if (w->residual) {
-            t->d = w->residual + (i * ep->ld_residual + j) * elem;
-            t->ldd = ep->ld_residual;
-            t->beta = ep->residual_scale == 0 ? 1 : ep->residual_scale;
-        }
-        t->bias_row = ep->bias_row ? (const char *)ep->bias_row + i * elem : NULL;
-        t->bias_col = ep->bias_col ? (const char *)ep->bias_col + j * elem : NULL;
-    } else {
+    t->d = t->e = t->bias_row = t->bias_col = NULL;
+    /* Behind the sums, where they take part in one rounding each; but C's own value is gone by then. */
+    bool late = (ep->residual_scale == 0 || ep->residual_scale == 1) && w->residual != w->c;
+    const char *residual = w->residual ? w->residual + (i * ep->ld_residual + j) * elem : NULL;
+    if (!first) {
         t->d = t->c;
         t->ldd = t->ldc;
+    } else if (residual && !late) {
+        t->d = residual;
+        t->ldd = ep->ld_residual;
+        t->beta = ep->residual_scale == 0 ? 1 : ep->residual_scale;
+    }
+    if (last) {
+        t->e = late ? residual : NULL;
+        t->lde = ep->ld_residual;
+        t->bias_row = ep->bias_row ? (const char *)ep->bias_row + i * elem : NULL;
+        t->bias_col = ep->bias_col ? (const char *)ep->bias_col + j * elem : NULL;
     }
     t->slope = last && ep->act == OX_ACT_LEAKY ? ep->slope : 1;
     t->lo = last && ep->act == OX_ACT_CLAMP ? ep->lo : -INFINITY;

@@ -17,7 +17,7 @@
 
 /* ---- micro-kernels ---- */
 
-/* One tile: C[m x n] = act(alpha * A[m x k] B[k x n] + beta * D[m x n] + bias).
+/* One tile: C[m x n] = act(alpha * A[m x k] B[k x n] + beta * D[m x n] + bias + E[m x n]).
  * Element type: the row's; the pointers are to it, the scalars are rounded to it. */
 typedef struct ox_tile {
     size_t         m, n, k;    /* 1 <= m <= mr, 1 <= n <= nr, k >= 0 (k = 0: a product of 0) */
@@ -31,6 +31,8 @@ typedef struct ox_tile {
     size_t         ldc;
     const void    *d;          /* NULL: nothing is added */
     size_t         ldd;
+    const void    *e;          /* like d, added behind everything else; NULL: nothing */
+    size_t         lde;
     const void    *bias_row;   /* m values, one a row, or NULL */
     const void    *bias_col;   /* n values, one a column, or NULL */
     const void    *ahead;      /* while at term p of k, fetch the cache line at ahead + p * ahead_step */

@@ -42,6 +42,7 @@ static void FN(tile)(const ox_tile *t, int gather)
             v += bias_row ? bias_row[i] : 0;
             v += bias_col ? bias_col[j] : 0;
             v += d ? (T)t->beta * d[i * t->ldd + j] : 0;
+            v += t->e ? ((const T *)t->e)[i * t->lde + j] : 0;
             ((T *)t->c)[i * t->ldc + j] = FN(act)(t, v);
         }
     }

@@ -8,7 +8,7 @@
  * accumulators of `FN(body)` live in registers; the generic rest (partial tiles, unusual epilogues)
  * goes through a buffer in `FN(finish)`. */
 
-/* c = act(alpha * acc + beta * d + bias), acc being m x n values in rows of NV * VN. */
+/* c = act(alpha * acc + beta * d + bias + e), acc being m x n values in rows of NV * VN. */
 static void __attribute__((noinline)) FN(finish)(const ox_tile *t, const T *acc, const T *d, size_t ldd)
 {
     const VT alpha = V(set1)((T)t->alpha), beta = V(set1)((T)t->beta), slope = V(set1)((T)t->slope);
@@ -21,6 +21,8 @@ static void __attribute__((noinline)) FN(finish)(const ox_tile *t, const T *acc,
                 add = V(add)(add, V(load_n)((const T *)t->bias_col + j, n));
             add = V(fma)(beta, V(load_n)(d + i * ldd + j, n), add);
             VT v = V(fma)(alpha, V(load)(acc + i * NV * VN + j), add);
+            if (t->e)
+                v = V(add)(v, V(load_n)((const T *)t->e + i * t->lde + j, n));
             if (t->slope != 1)
                 v = V(leak)(v, slope);
             V(store_n)((T *)t->c + i * t->ldc + j, V(min)(hi, V(max)(lo, v)), n);
@@ -49,7 +51,7 @@ OX_INLINE bool FN(usual)(const ox_tile *t)
 /* ... and the plainest, of all K blocks but the last. */
 OX_INLINE bool FN(plain)(const ox_tile *t)
 {
-    return FN(usual)(t) && !t->bias_row && !t->bias_col && t->lo == -__builtin_inf() && t->hi == __builtin_inf();
+    return FN(usual)(t) && !t->bias_row && !t->bias_col && !t->e && t->lo == -__builtin_inf() && t->hi == __builtin_inf();
 }
 
 OX_INLINE void FN(body)(const ox_tile *t, const int mr, const int nv, const bool gather)
@@ -123,6 +125,8 @@ OX_INLINE void FN(body)(const ox_tile *t, const int mr, const int nv, const bool
         VT add = V(set1)(bias[i]);
         OX_UNROLL for (int v = 0; v < nv; v++) {
             VT w = V(add)(acc[i][v], V(add)(V(add)(add, col[v]), LOAD(d + v * VN, v)));
+            if (t->e)
+                w = V(add)(w, LOAD((const T *)t->e + (size_t)i * t->lde + v * VN, v));
             STORE(c + v * VN, V(min)(hi, V(max)(lo, w)), v);
         }
     }
