@@ -150,6 +150,16 @@ bool ox_set_attr_f32(ox_session *s, ox_node *n, const char *name, float value)
     return true;
 }
 
+bool ox_set_attr_i64(ox_session *s, ox_node *n, const char *name, int64_t value)
+{
+    ox_attr *a = add_attr(s, n, name);
+    if (!a)
+        return false;
+    a->kind = OX_ATTR_INT;
+    a->i = value;
+    return true;
+}
+
 bool ox_set_input(ox_session *s, ox_node *n, int i, int v)
 {
     if (i >= n->n_in) {

@@ -25,6 +25,7 @@ void     ox_delete_node(ox_node *n);
 /* Gives a node an attribute of ours (kernels read it like any other).  false: out of memory. */
 bool     ox_set_attr_str(ox_session *s, ox_node *n, const char *name, const char *value);
 bool     ox_set_attr_i64s(ox_session *s, ox_node *n, const char *name, int count, const int64_t *values);
+bool     ox_set_attr_i64(ox_session *s, ox_node *n, const char *name, int64_t value);
 bool     ox_set_attr_f32(ox_session *s, ox_node *n, const char *name, float value);
 /* An activation that convolutions and matrix products take over as onnxrun_activation, _alpha, _beta;
  * false: n is none. */

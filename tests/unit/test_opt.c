@@ -256,6 +256,120 @@ START_TEST(matmul_both_sides)
 }
 END_TEST
 
+/* ---- attention: 2 sequences, 3 heads, 5 queries, 7 keys of 4 ---- */
+static int heads(const char *name, int64_t rows) { return input(name, 4, (int64_t[]){ 2, rows, 3, 4 }); }
+
+static int transpose(int x, int rank, const int64_t *perm)
+{
+    ox_node *n = node("Transpose", 17, 1, &x);
+    ints(n, "perm", rank, perm);
+    return n->out[0];
+}
+static int swapped(int x) { return transpose(x, 4, (int64_t[]){ 0, 2, 1, 3 }); }
+
+static int softmax(int x, int64_t axis)
+{
+    ox_node *n = node("Softmax", 17, 1, &x);
+    attribute(n, "axis", OX_ATTR_INT)->i = axis;
+    return n->out[0];
+}
+
+/* Q K' of (batch, heads, rows, d), K turned by one transposition. */
+static int scores(void)
+{
+    start();
+    int q = swapped(heads("q", 5)), k = transpose(heads("k", 7), 4, (int64_t[]){ 0, 2, 3, 1 });
+    return op2("MatMul", q, k);
+}
+static int values(void) { return swapped(heads("v", 7)); }
+
+START_TEST(attention)
+{
+    int x = scores();
+    x = op2("Add", op2("Div", x, scalar(2)), input("mask", 4, (int64_t[]){ 2, 1, 1, 7 }));
+    output(swapped(op2("MatMul", softmax(x, -1), values())));
+    ck_assert_str_eq(fused(), "FusedAttention+b+r");
+    x = scores(); /* no mask; the output as it is; the axis counted from the start */
+    x = op2("Mul", scalar(0.5), x);
+    output(op2("MatMul", softmax(x, 3), values()));
+    ck_assert_str_eq(fused(), "FusedAttention+b");
+    x = scores(); /* a mask for each query and key of one head */
+    output(op2("MatMul", softmax(op2("Add", input("mask", 2, (int64_t[]){ 5, 7 }), x), -1), values()));
+    ck_assert_str_eq(fused(), "FusedAttention+b+r");
+}
+END_TEST
+
+START_TEST(attention_factors)
+{
+    start(); /* of Q and of K, on both sides of the transposition; K as (batch, heads, rows, d) */
+    int q = op2("Mul", input("q", 3, (int64_t[]){ 2, 5, 4 }), scalar(0.8));
+    int k = transpose(op2("Div", input("k", 3, (int64_t[]){ 1, 7, 4 }), scalar(1.25)), 3, (int64_t[]){ 0, 2, 1 });
+    output(op2("MatMul", softmax(op2("MatMul", q, op2("Mul", k, scalar(0.9))), -1), input("v", 2, (int64_t[]){ 7, 6 })));
+    ck_assert_str_eq(fused(), "FusedAttention+b");
+    start(); /* K' given as such */
+    q = input("q", 2, (int64_t[]){ 5, 4 });
+    output(op2("MatMul", softmax(op2("MatMul", q, input("k", 2, (int64_t[]){ 4, 7 })), -1),
+               input("v", 2, (int64_t[]){ 7, 6 })));
+    ck_assert_str_eq(fused(), "FusedAttention+b");
+}
+END_TEST
+
+/* The mask has more rows than Q, more keys than K, and more batches than both. */
+START_TEST(attention_mask_broadcasts)
+{
+    start();
+    int q = input("q", 3, (int64_t[]){ 1, 1, 4 }), k = input("k", 3, (int64_t[]){ 1, 4, 1 });
+    int x = op2("Add", op2("MatMul", q, k), input("mask", 3, (int64_t[]){ 2, 5, 7 }));
+    output(op2("MatMul", softmax(x, -1), input("v", 3, (int64_t[]){ 2, 7, 6 })));
+    ck_assert_str_eq(fused(), "FusedAttention+b+r");
+}
+END_TEST
+
+START_TEST(attention_where)
+{
+    for (int side = 1; side < 3; side++) {
+        int x = scores();
+        x = op2("Mul", x, scalar(0.5));
+        int keep = op2("Greater", input("mask", 4, (int64_t[]){ 1, 1, 5, 7 }), scalar(0));
+        int in[3] = { keep, side == 1 ? x : scalar(-1e4), side == 1 ? scalar(-1e4) : x };
+        output(op2("MatMul", softmax(node("Where", 17, 3, in)->out[0], -1), values()));
+        ck_assert_str_eq(fused(), "Greater FusedAttention+b+r");
+    }
+}
+END_TEST
+
+START_TEST(attention_strips)
+{
+    start(); /* more rows than a strip has */
+    int q = input("q", 3, (int64_t[]){ 1, 300, 4 }), k = input("k", 3, (int64_t[]){ 1, 4, 200 });
+    output(op2("MatMul", softmax(op2("MatMul", q, k), -1), input("v", 3, (int64_t[]){ 1, 200, 6 })));
+    ck_assert_str_eq(fused(), "FusedAttention+b");
+}
+END_TEST
+
+START_TEST(attention_near_misses)
+{
+    int x = scores();
+    output(op2("MatMul", softmax(x, 1), values())); /* over heads */
+    ck_assert_ptr_null(strstr(fused(), "FusedAttention"));
+    x = softmax(scores(), -1);
+    output(x); /* the probabilities are wanted */
+    output(op2("MatMul", x, values()));
+    ck_assert_ptr_null(strstr(fused(), "FusedAttention"));
+    x = scores();
+    output(x); /* the scores are */
+    output(op2("MatMul", softmax(x, -1), values()));
+    ck_assert_ptr_null(strstr(fused(), "FusedAttention"));
+    x = scores();
+    x = op2("Add", x, input("mask", 2, (int64_t[]){ 5, 7 })); /* scaled behind the mask */
+    output(op2("MatMul", softmax(op2("Mul", x, scalar(0.5)), -1), values()));
+    ck_assert_ptr_null(strstr(fused(), "FusedAttention"));
+    x = softmax(scores(), -1);
+    output(op2("MatMul", input("w", 2, (int64_t[]){ 7, 5 }), x)); /* the second factor */
+    ck_assert_ptr_null(strstr(fused(), "FusedAttention"));
+}
+END_TEST
+
 Suite *suite_opt(void);
 Suite *suite_opt(void)
 {
@@ -274,6 +388,12 @@ Suite *suite_opt(void)
     tcase_add_test(c, matmul_spread);
     tcase_add_test(c, matmul_near_misses);
     tcase_add_test(c, matmul_both_sides);
+    tcase_add_test(c, attention);
+    tcase_add_test(c, attention_factors);
+    tcase_add_test(c, attention_mask_broadcasts);
+    tcase_add_test(c, attention_where);
+    tcase_add_test(c, attention_strips);
+    tcase_add_test(c, attention_near_misses);
     suite_add_tcase(s, c);
     return s;
 }
