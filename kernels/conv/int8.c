@@ -357,9 +357,13 @@ static void depth_block(void *ctx, int64_t block, int worker)
     size_t i0 = (size_t)block % w->n_rows * w->bm, image = (size_t)block / w->n_rows, m = OX_MIN(w->bm, s->out_size - i0);
     size_t n = (size_t)((const int32_t *)w->args->packed)[0], ld = round_up(s->taps * n, 4);
     find_pixels(s, w->args->x + image * s->in_size * s->c, i0, m, zero, 1, ld, at);
-    for (size_t i = 0; i < m; i++)
-        for (size_t t = s->taps; t < ld; t++)
-            at[i * ld + t] = at[i * ld + t % s->taps];
+    for (size_t i = 0; i < m; i++) {
+        const uint8_t **own = at + i * ld;
+        for (size_t t = s->taps; t < s->taps * n; t++)
+            own[t] = own[t - s->taps];
+        for (size_t t = s->taps * n; t < ld; t++)
+            own[t] = own[0]; /* its weights are 0 */
+    }
     ox_idepth t = { .n = s->c, .n_pixel = m, .n_tap = s->taps * n, .n_group = ld / 4, .a = at, .out = ep->out, .col = ep->col, .mul = ep->mul,
                     .add = ep->add, .lo = ep->lo, .hi = ep->hi, .zero = ep->zero, .table = ep->table, .ldc = s->m };
     t.w = (const int8_t *)w->args->packed + depth_head(s);

@@ -8,6 +8,7 @@
 #include <immintrin.h>
 
 enum { MR = 12, NR = 64, VN = 16 };
+enum { AHEAD = 1024 }; /* bytes of B fetched from level 2 in advance: a panel seldom fits level 1 */
 
 /* Sums of mr x nv vectors to rows of NR. */
 OX_INLINE void body(const ox_itile *t, size_t i0, int32_t *sums, const int mr, const int nv)
@@ -24,8 +25,10 @@ OX_INLINE void body(const ox_itile *t, size_t i0, int32_t *sums, const int mr, c
             a[i] = from[i];
         for (size_t p = 0; p < whole; p += 4, b += 4 * NR) {
             __m512i bv[4];
-            OX_UNROLL for (int v = 0; v < nv; v++)
+            OX_UNROLL for (int v = 0; v < nv; v++) {
                 bv[v] = _mm512_loadu_si512(b + 4 * VN * v);
+                _mm_prefetch((const char *)b + AHEAD + 4 * VN * v, _MM_HINT_T0);
+            }
             OX_UNROLL for (int i = 0; i < mr; i++) {
                 __m512i av = _mm512_set1_epi32(ox_load4(a[i] + p));
                 OX_UNROLL for (int v = 0; v < nv; v++)
@@ -145,17 +148,17 @@ void TILE(const ox_itile *t)
 
 /* ---- depthwise ---- */
 
-/* Four vectors of sums of 64 channels. */
-OX_INLINE void depth_sums(const ox_idepth *t, const uint8_t *const *a, size_t c, __mmask64 m, __m512i acc[4])
+/* nv vectors of sums: 2 of 32 channels or 4 of 64. */
+OX_INLINE void depth_sums(const ox_idepth *t, const uint8_t *const *a, size_t c, __mmask64 m, __m512i acc[4], const size_t nv)
 {
     const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-    OX_UNROLL for (size_t v = 0; v < 4; v++)
+    OX_UNROLL for (size_t v = 0; v < nv; v++)
         acc[v] = _mm512_maskz_loadu_epi32((__mmask16)(m >> (16 * v)), t->col + c + VN * v);
     size_t whole = t->n_group - (t->n_tap % 4 == 1);
     if (whole < t->n_group) { /* one tap alone, as nine leave it: widening is cheaper than interleaving */
         const int8_t *w = t->w + (whole * t->n + c) * 4;
         const uint8_t *from = a[4 * whole] + c;
-        OX_UNROLL for (size_t v = 0; v < 4; v++) {
+        OX_UNROLL for (size_t v = 0; v < nv; v++) {
             __mmask16 part = (__mmask16)(m >> (16 * v));
             __m512i x = _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(part, from + VN * v));
             acc[v] = _mm512_dpbusd_epi32(acc[v], x, _mm512_maskz_loadu_epi32(part, w + 4 * VN * v));
@@ -163,48 +166,59 @@ OX_INLINE void depth_sums(const ox_idepth *t, const uint8_t *const *a, size_t c,
     }
     for (size_t g = 0; g < whole; g++, a += 4) {
         const int8_t *w = t->w + (g * t->n + c) * 4;
-        __m512i x[4], lo, hi, lo2, hi2, z[4];
-        OX_UNROLL for (int q = 0; q < 4; q++)
+        __m512i x[4], z[4];
+        OX_UNROLL for (int q = 0; q < 4; q++) /* quarters of 16-byte lanes come from successive vectors of sums */
             x[q] = _mm512_permutexvar_epi32(order, _mm512_maskz_loadu_epi8(m, a[q] + c));
-        lo = _mm512_unpacklo_epi8(x[0], x[1]), hi = _mm512_unpackhi_epi8(x[0], x[1]);
-        lo2 = _mm512_unpacklo_epi8(x[2], x[3]), hi2 = _mm512_unpackhi_epi8(x[2], x[3]);
-        z[0] = _mm512_unpacklo_epi16(lo, lo2), z[1] = _mm512_unpackhi_epi16(lo, lo2);
-        z[2] = _mm512_unpacklo_epi16(hi, hi2), z[3] = _mm512_unpackhi_epi16(hi, hi2);
-        OX_UNROLL for (size_t v = 0; v < 4; v++) {
+        __m512i low = _mm512_unpacklo_epi8(x[0], x[1]), low2 = _mm512_unpacklo_epi8(x[2], x[3]);
+        z[0] = _mm512_unpacklo_epi16(low, low2), z[1] = _mm512_unpackhi_epi16(low, low2);
+        if (nv == 4) {
+            __m512i high = _mm512_unpackhi_epi8(x[0], x[1]), high2 = _mm512_unpackhi_epi8(x[2], x[3]);
+            z[2] = _mm512_unpacklo_epi16(high, high2), z[3] = _mm512_unpackhi_epi16(high, high2);
+        }
+        OX_UNROLL for (size_t v = 0; v < nv; v++) {
             __m512i wv = _mm512_maskz_loadu_epi32((__mmask16)(m >> (16 * v)), w + 4 * VN * v);
             acc[v] = _mm512_dpbusd_epi32(acc[v], z[v], wv);
         }
     }
 }
 
-static void depth_pixel(const ox_idepth *t, const uint8_t *const *a, size_t c, char *y)
+/* Channels c.. of every pixel. */
+OX_INLINE void depth_pixels(const ox_idepth *t, size_t c, const size_t nv)
 {
-    size_t n = t->n - c < NR ? t->n - c : NR;
-    __mmask64 m = n < 64 ? ((__mmask64)1 << n) - 1 : ~(__mmask64)0;
+    size_t n = t->n - c < VN * nv ? t->n - c : VN * nv, size = t->out == OX_IOUT_8 ? 1 : 4;
+    const __mmask64 m = n < 64 ? ((__mmask64)1 << n) - 1 : ~(__mmask64)0;
     const __m512 lo = _mm512_set1_ps(t->lo), hi = _mm512_set1_ps(t->hi);
-    __m512i acc[4];
-    depth_sums(t, a, c, m, acc);
-    if (t->out == OX_IOUT_8) {
-        OX_UNROLL for (size_t v = 0; v < 4; v++)
-            acc[v] = quantised(acc[v], t->mul + c + VN * v, t->add + c + VN * v, (__mmask16)(m >> (16 * v)), lo, hi);
-        __m512i b = packed(acc[0], acc[1], acc[2], acc[3], t->zero);
-        _mm512_mask_storeu_epi8(y + c, m, t->table ? LOOKUP(b, t->table) : b);
-        return;
-    }
-    OX_UNROLL for (size_t v = 0; v < 4; v++) {
-        __mmask16 part = (__mmask16)(m >> (16 * v));
-        size_t j = c + VN * v;
-        if (t->out == OX_IOUT_F32)
-            _mm512_mask_storeu_ps((float *)(void *)y + j, part, scaled(acc[v], t->mul + j, t->add + j, part, lo, hi));
-        else
-            _mm512_mask_storeu_epi32((int32_t *)(void *)y + j, part, acc[v]);
+    const uint8_t *const *a = t->a;
+    char *y = t->c;
+    for (size_t i = 0; i < t->n_pixel; i++, a += 4 * t->n_group, y += t->ldc * size) {
+        __m512i acc[4];
+        depth_sums(t, a, c, m, acc, nv);
+        OX_UNROLL for (size_t v = 0; v < 4; v++) {
+            __mmask16 part = (__mmask16)(m >> (16 * v));
+            size_t j = c + VN * v;
+            if (v >= nv)
+                acc[v] = _mm512_setzero_si512();
+            else if (t->out == OX_IOUT_8)
+                acc[v] = quantised(acc[v], t->mul + j, t->add + j, part, lo, hi);
+            else if (t->out == OX_IOUT_F32)
+                _mm512_mask_storeu_ps((float *)(void *)y + j, part, scaled(acc[v], t->mul + j, t->add + j, part, lo, hi));
+            else
+                _mm512_mask_storeu_epi32((int32_t *)(void *)y + j, part, acc[v]);
+        }
+        if (t->out == OX_IOUT_8) {
+            __m512i b = packed(acc[0], acc[1], acc[2], acc[3], t->zero);
+            _mm512_mask_storeu_epi8(y + c, m, t->table ? LOOKUP(b, t->table) : b);
+        }
     }
 }
+static void depth_pixels_2(const ox_idepth *t, size_t c) { depth_pixels(t, c, 2); }
+static void depth_pixels_4(const ox_idepth *t, size_t c) { depth_pixels(t, c, 4); }
 
 void DEPTH(const ox_idepth *t)
 {
-    size_t size = t->out == OX_IOUT_8 ? 1 : 4;
-    for (size_t i = 0; i < t->n_pixel; i++)
-        for (size_t c = 0; c < t->n; c += NR)
-            depth_pixel(t, t->a + i * 4 * t->n_group, c, (char *)t->c + i * t->ldc * size);
+    for (size_t c = 0; c < t->n; c += NR)
+        if (t->n - c <= 2 * VN)
+            depth_pixels_2(t, c);
+        else
+            depth_pixels_4(t, c);
 }
