@@ -262,6 +262,71 @@ static ox_code fuse_pair(ox_session *s, ox_graph *g, size_t k, const char *op_ty
     return OX_OK;
 }
 
+/* ---- dynamic quantisation ---- */
+
+/* v = x_scale * w_scale, w_scale a constant. */
+static bool two_scales(ox_graph *g, int v, int *x, int *w)
+{
+    const ox_node *n = ox_made_by(g, v, "Mul");
+    if (!n || n->n_in != 2 || n->in[0] < 0 || n->in[1] < 0)
+        return false;
+    int first = g->value[n->in[0]].constant ? 1 : 0;
+    const ox_tensor *c = g->value[n->in[1 - first]].constant;
+    const ox_node *maker = ox_producer(g, n->in[first]);
+    *x = n->in[first];
+    *w = n->in[1 - first];
+    return c && c->dtype == OX_F32 && c->rank <= 1 && ox_is_op(maker, "DynamicQuantizeLinear") &&
+           maker->n_out > 1 && maker->out[1] == *x;
+}
+
+/* Mul(Cast(MatMulInteger or ConvInteger), x_scale * w_scale), as dynamic quantisation writes it. */
+static ox_code fuse_dynamic(ox_session *s, ox_graph *g, size_t k, ox_error *err)
+{
+    ox_node *mul = &g->node[k];
+    int xs, ws, at = mul->n_in == 2 && ox_made_by(g, mul->in[0], "Cast") ? 0 : 1;
+    ox_node *cast = mul->n_in == 2 ? ox_made_by(g, mul->in[at], "Cast") : NULL;
+    ox_node *n = cast && cast->in[0] >= 0 ? ox_producer(g, cast->in[0]) : NULL;
+    bool conv = ox_is_op(n, "ConvInteger");
+    if (!n || (!conv && !ox_is_op(n, "MatMulInteger")) || ox_int_attr(cast, "to", 0) != OX_F32 || n->n_in < 2 ||
+        ox_only_user(g, cast->out[0]) != mul || ox_only_user(g, n->out[0]) != cast ||
+        !two_scales(g, mul->in[1 - at], &xs, &ws))
+        return OX_OK;
+    const ox_tensor *w = n->in[1] >= 0 ? g->value[n->in[1]].constant : NULL, *c = g->value[ws].constant;
+    const ox_tensor *z = n->n_in > 3 && n->in[3] >= 0 ? g->value[n->in[3]].constant : NULL;
+    const ox_node *source = ox_producer(g, xs);
+    /* one scale of x; those of w are of columns, which a convolution's are not as Mul broadcasts them */
+    if (!w || (n->n_in > 3 && n->in[3] >= 0 && !z) || n->in[0] != source->out[0] || n->n_in < 3 ||
+        n->in[2] != source->out[2] || (conv ? w->rank < 3 : w->rank != 2) ||
+        (ox_count(c) != 1 && (conv || ox_count(c) != w->dim[1])) ||
+        (z && ox_count(z) != 1 && (conv || ox_count(z) != w->dim[1])))
+        return OX_OK;
+    int one = ox_add_number(s, g, ox_arena_printf(s->arena, "%s/one", mul->name), OX_F32, 1, err);
+    int zero = ox_add_number(s, g, ox_arena_printf(s->arena, "%s/zero", mul->name), OX_U8, 0, err);
+    if (one < 0 || zero < 0)
+        return OX_FAIL(err, OX_E_NOMEM, "out of memory");
+    int in[] = { n->in[0], xs, n->in[2], n->in[1], ws, n->n_in > 3 ? n->in[3] : OX_ABSENT, one, zero, OX_ABSENT };
+    ox_attr *attr = n->attr;
+    int n_attr = n->n_attr, n_in = 8;
+    ox_node *last = mul, *add = ox_only_user(g, mul->out[0]);
+    int other = ox_is_op(add, "Add") && add->schema && add->schema->since >= 7 ? ox_other(add, mul->out[0]) : -1;
+    const ox_tensor *bias = other >= 0 ? ox_vector(g, other) : NULL;
+    if (!conv && bias && bias->dim[0] == w->dim[1]) {
+        in[8] = other;
+        n_in = 9;
+        last = add;
+    }
+    /* in place of the last node: both scales are there */
+    if (!ox_become(s, last, "", conv ? "QLinearConv" : "QLinearMatMul", OX_MAX(n->opset, 10), in, n_in))
+        return OX_FAIL(err, OX_E_NOMEM, "out of memory");
+    if (conv) {
+        last->attr = attr;
+        last->n_attr = n_attr;
+    }
+    if (!ox_set_attr_f32(s, last, "onnxrun_float", 1))
+        return OX_FAIL(err, OX_E_NOMEM, "out of memory");
+    return OX_OK;
+}
+
 /* ---- tables behind ---- */
 
 static ox_code fuse_table(ox_session *s, ox_graph *g, size_t k, ox_error *err)
@@ -292,6 +357,8 @@ ox_code ox_pass_qdq_compute(ox_session *s, ox_graph *g, ox_error *err)
             OX_TRY(fuse_product(s, g, k, ox_is_op(node, "Gemm"), err));
         else if (ox_is_op(node, "Add") || ox_is_op(node, "Mul"))
             OX_TRY(fuse_pair(s, g, k, ox_is_op(node, "Add") ? "QAdd" : "QMul", err));
+        if (ox_is_op(&g->node[k], "Mul"))
+            OX_TRY(fuse_dynamic(s, g, k, err));
     }
     OX_TRY(ox_graph_sort(g, err));
     ox_graph_prune(g);
