@@ -24,7 +24,7 @@ size_t ox_conv_sum(size_t a, size_t b);
  * c / group * taps, one group after the other. */
 void   ox_conv_fit_weights(ox_conv_plan *p, uint32_t isa);
 size_t ox_conv_weights_bytes(const ox_conv_plan *p);
-void   ox_conv_weights_pack(const ox_conv_plan *p, const void *w, void *packed);
+void   ox_conv_weights_pack(const ox_conv_plan *p, const void *w, void *packed, ox_pool *pool);
 
 /* The epilogue of output channel o (of all m) at element `at` of y, for a tile of K block kb. */
 void ox_conv_epilogue(ox_tile *t, const ox_conv_plan *p, const ox_conv_args *args, size_t kb,

@@ -70,9 +70,9 @@ bool ox_conv_choose(ox_conv_plan *p, uint32_t isa, bool allow_winograd)
 }
 
 size_t ox_conv_pack_bytes(const ox_conv_plan *p) { return p->algo->pack_bytes(p); }
-void ox_conv_pack(const ox_conv_plan *p, const void *w, void *packed)
+void ox_conv_pack(const ox_conv_plan *p, const void *w, void *packed, ox_pool *pool)
 {
-    p->algo->pack(p, w, packed);
+    p->algo->pack(p, w, packed, pool);
 }
 size_t ox_conv_scratch_bytes(const ox_conv_plan *p, int n_workers)
 {
@@ -109,9 +109,10 @@ size_t ox_conv_weights_bytes(const ox_conv_plan *p)
     return OX_PRODUCT(p->group, ox_gemm_pack_a_bytes(&p->gemm));
 }
 
-void ox_conv_weights_pack(const ox_conv_plan *p, const void *w, void *packed)
+void ox_conv_weights_pack(const ox_conv_plan *p, const void *w, void *packed, ox_pool *pool)
 {
     size_t group = p->gemm.m * p->gemm.k * ox_conv_elem(p);
+    (void)pool; /* runs at the speed of memory */
     for (size_t g = 0; g < p->group; g++)
         ox_gemm_pack_a(&p->gemm, (const char *)w + g * group, p->gemm.k,
                        (char *)packed + g * group);

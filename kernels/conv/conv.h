@@ -187,7 +187,7 @@ struct ox_conv_algo {
     /* Fills in the plan's choices; false: not for this shape (or a size overflows). */
     bool (*fit)(ox_conv_plan *p, uint32_t isa);
     size_t (*pack_bytes)(const ox_conv_plan *p); /* SIZE_MAX: overflow */
-    void (*pack)(const ox_conv_plan *p, const void *w, void *packed);
+    void (*pack)(const ox_conv_plan *p, const void *w, void *packed, ox_pool *pool);
     size_t (*scratch_bytes)(const ox_conv_plan *p, int n_workers); /* SIZE_MAX: overflow */
     void (*run)(const ox_conv_plan *p, const struct ox_conv_args *args, void *scratch,
                 ox_pool *pool);
@@ -201,7 +201,7 @@ bool ox_conv_choose(ox_conv_plan *p, uint32_t isa, bool allow_winograd);
 
 /* Weights, packed once; SIZE_MAX: overflow.  The layout depends on all of the plan. */
 size_t ox_conv_pack_bytes(const ox_conv_plan *p);
-void   ox_conv_pack(const ox_conv_plan *p, const void *w, void *packed);
+void   ox_conv_pack(const ox_conv_plan *p, const void *w, void *packed, ox_pool *pool);
 
 /* Scratch for a pool of n_workers threads, 64-byte aligned; SIZE_MAX: overflow. */
 size_t ox_conv_scratch_bytes(const ox_conv_plan *p, int n_workers);

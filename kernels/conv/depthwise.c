@@ -37,8 +37,9 @@ static size_t pack_bytes(const ox_conv_plan *p)
 {
     return OX_PRODUCT(p->m, ox_volume(p->k), sizeof(float));
 }
-static void pack(const ox_conv_plan *p, const void *w, void *packed)
+static void pack(const ox_conv_plan *p, const void *w, void *packed, ox_pool *pool)
 {
+    (void)pool;
     memcpy(packed, w, pack_bytes(p));
 }
 

@@ -122,10 +122,10 @@ static bool fit_gemm(ox_conv_plan *p, uint32_t isa)
     return true;
 }
 
-static void pack_gemm(const ox_conv_plan *p, const void *w, void *packed)
+static void pack_gemm(const ox_conv_plan *p, const void *w, void *packed, ox_pool *pool)
 {
     if (p->gemm.packed_a)
-        ox_conv_weights_pack(p, w, packed);
+        ox_conv_weights_pack(p, w, packed, pool);
     else
         memcpy(packed, w, ox_conv_weights_bytes(p));
 }

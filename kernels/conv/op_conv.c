@@ -145,10 +145,15 @@ static ox_code infer(ox_run *r)
     return OX_OK;
 }
 
+struct packing {
+    const ox_conv_plan *plan;
+    ox_pool *pool;
+};
+
 static void pack(void *to, const ox_tensor *w, const void *ctx)
 {
-    const ox_conv_plan *plan = ctx;
-    ox_conv_pack(plan, w->data, to);
+    const struct packing *p = ctx;
+    ox_conv_pack(p->plan, w->data, to, p->pool);
 }
 
 /* The plan of conv.h, where it applies. */
@@ -184,7 +189,7 @@ static ox_code plan_fast(ox_run *r, struct conv *s, size_t group)
         return OX_OK;
     char key[96];
     snprintf(key, sizeof(key), "%s %zu %zu %zu %zu", p->name, p->gemm.mr, p->step, p->bm, group);
-    s->packed = ox_packed(r, 1, key, ox_conv_pack_bytes(p), pack, p);
+    s->packed = ox_packed(r, 1, key, ox_conv_pack_bytes(p), pack, &(struct packing){ p, r->pool });
     return s->packed ? OX_OK : OX_NO_MEMORY(r);
 }
 
@@ -241,7 +246,7 @@ static ox_code fast_args(ox_run *r, const ox_run *of, ox_conv_args *args)
     void *packed = ox_scratch(r, ox_conv_pack_bytes(&s->plan));
     if (!packed)
         return OX_NO_MEMORY(r);
-    ox_conv_pack(&s->plan, of->in[1]->data, packed);
+    ox_conv_pack(&s->plan, of->in[1]->data, packed, r->pool);
     args->w = packed;
     return OX_OK;
 }

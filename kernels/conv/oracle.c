@@ -344,7 +344,7 @@ static ox_code by_driver(work *c, ox_conv_plan *p)
     void *scratch = ox_scratch(r, ox_conv_scratch_bytes(p, ox_pool_threads(r->pool)));
     if (!packed || !scratch || !allocate(r, c))
         return OX_NO_MEMORY(r);
-    ox_conv_pack(p, o->in[1], packed);
+    ox_conv_pack(p, o->in[1], packed, o->r->pool);
     ox_conv_run(p, &(ox_conv_args){ .x = o->in[0], .w = packed, .y = o->out[0] }, scratch, r->pool);
     for (int64_t n = 0; n < (int64_t)p->n; n++)
         for (int64_t g = 0; g < (int64_t)p->group; g++)

@@ -48,8 +48,9 @@ static size_t pack_bytes(const ox_conv_plan *p)
 {
     return OX_PRODUCT(p->group, ox_gemm_pack_b_bytes(&p->gemm));
 }
-static void pack(const ox_conv_plan *p, const void *w, void *packed)
+static void pack(const ox_conv_plan *p, const void *w, void *packed, ox_pool *pool)
 {
+    (void)pool;
     size_t group = p->gemm.n * p->gemm.k, bytes = ox_gemm_pack_b_bytes(&p->gemm);
     for (size_t g = 0; g < p->group; g++)
         ox_gemm_pack_b(&p->gemm, (const float *)w + g * group, p->gemm.k,

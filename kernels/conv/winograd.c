@@ -79,37 +79,65 @@ static size_t pack_bytes(const ox_conv_plan *p)
     return OX_PRODUCT(positions(p), p->group, ox_gemm_pack_a_bytes(&p->gemm));
 }
 
-/* u = G g G^T, in double, so that each weight is rounded once */
-static void transform_kernel(size_t step, const float *g, float *u, size_t stride)
+enum { LANES = 16 }; /* kernels transformed together: at least the rows of a panel */
+
+/* u = G g G^T for `rows` kernels at once, in double, so that each weight is rounded once.  g[i] holds element
+ * i of each; position q of u is `stride` floats behind position q - 1. */
+static void transform_kernels(size_t step, double g[9][LANES], size_t rows, float *u, size_t stride)
 {
     size_t r = step + 2;
     const double *gm = step == 4 ? ox_wino4_g[0] : ox_wino2_g[0];
-    double half[6][3];
-    for (size_t i = 0; i < r; i++)
+    double half[3][LANES];
+    for (size_t i = 0; i < r; i++) {
+        const double *a = gm + i * 3;
         for (size_t j = 0; j < 3; j++)
-            half[i][j] = gm[i * 3] * g[j] + gm[i * 3 + 1] * g[3 + j] + gm[i * 3 + 2] * g[6 + j];
-    for (size_t i = 0; i < r; i++)
-        for (size_t j = 0; j < r; j++)
-            u[(i * r + j) * stride] = (float)(half[i][0] * gm[j * 3] + half[i][1] * gm[j * 3 + 1] +
-                                              half[i][2] * gm[j * 3 + 2]);
+            for (size_t l = 0; l < LANES; l++)
+                half[j][l] = a[0] * g[j][l] + a[1] * g[3 + j][l] + a[2] * g[6 + j][l];
+        for (size_t j = 0; j < r; j++, u += stride) {
+            const double *b = gm + j * 3;
+            for (size_t l = 0; l < rows; l++)
+                u[l] = (float)(half[0][l] * b[0] + half[1][l] * b[1] + half[2][l] * b[2]);
+        }
+    }
 }
 
 /* U: group after group, position after position; in each, panels of mr output channels (the last
  * may be lower), c / group x rows. */
-static void pack(const ox_conv_plan *p, const void *w, void *packed)
+typedef struct packing {
+    const ox_conv_plan *p;
+    const float *w;
+    float *u;
+    size_t n_panels, n_parts; /* of a group; of a panel's channels */
+} packing;
+
+enum { PART = 64 }; /* input channels of a block */
+
+static void pack_block(void *ctx, int64_t block, int worker)
 {
-    size_t m = p->gemm.m, k = p->gemm.k, one = m * k;
-    for (size_t g = 0; g < p->group; g++) {
-        const float *wg = (const float *)w + g * one * 9;
-        float *u = (float *)packed + g * positions(p) * one;
-        for (size_t o = 0; o < m; o++) {
-            size_t i0 = o / p->gemm.mr * p->gemm.mr, rows = OX_MIN(p->gemm.mr, m - i0);
-            for (size_t c = 0; c < k; c++) {
-                size_t at = i0 * k + c * rows + (o - i0);
-                transform_kernel(p->step, wg + (o * k + c) * 9, u + at, one);
-            }
+    const packing *t = ctx;
+    const ox_gemm_plan *q = &t->p->gemm;
+    size_t at = (size_t)block, c0 = at % t->n_parts * PART, i0 = at / t->n_parts % t->n_panels * q->mr;
+    size_t g = at / t->n_parts / t->n_panels, one = q->m * q->k, rows = OX_MIN(q->mr, q->m - i0);
+    const float *w = t->w + (g * one + i0 * q->k) * 9;
+    float *u = t->u + g * positions(t->p) * one + i0 * q->k;
+    double k3[9][LANES] = { { 0 } };
+    (void)worker;
+    for (size_t c = c0; c < OX_MIN(q->k, c0 + PART); c++)
+        for (size_t o = 0; o < rows; o += LANES) {
+            size_t n = OX_MIN(LANES, rows - o);
+            for (size_t l = 0; l < n; l++)
+                for (size_t i = 0; i < 9; i++)
+                    k3[i][l] = (double)w[((o + l) * q->k + c) * 9 + i];
+            transform_kernels(t->p->step, k3, n, u + c * rows + o, one);
         }
-    }
+}
+
+static void pack(const ox_conv_plan *p, const void *w, void *packed, ox_pool *pool)
+{
+    packing t = { .p = p, .w = w, .u = packed };
+    t.n_panels = ox_ceil_div(p->gemm.m, p->gemm.mr);
+    t.n_parts = ox_ceil_div(p->gemm.k, PART);
+    ox_pool_run(pool, (int64_t)(p->group * t.n_panels * t.n_parts), pack_block, &t);
 }
 
 /* Floats of V, of M, and of one worker's lines; a row of V is readable to whole panels.  Positions

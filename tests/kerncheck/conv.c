@@ -477,7 +477,7 @@ static void make_problem(kc *k, problem *w)
     kc_fill(k, w->w, n_w, p->f64, KC_NORMAL);
     kc_fill(k, w->bias, p->m, p->f64, KC_NORMAL);
     kc_fill(k, w->residual, w->n_y, p->f64, KC_NORMAL);
-    ox_conv_pack(p, w->w, w->packed);
+    ox_conv_pack(p, w->w, w->packed, NULL);
     w->args = (ox_conv_args){ .x = w->x, .w = w->packed, .y = w->y };
     ox_epilogue *ep = &w->args.ep;
     ep->bias_row = kc_below(k, 4) ? w->bias : NULL;
@@ -674,7 +674,7 @@ static void share_problem(kc *k, problem *w, const problem *of)
     *w = (problem){ .plan = w->plan, .args = of->args, .bias = of->bias };
     w->packed = kc_alloc(k, ox_conv_pack_bytes(&w->plan), 4, false);
     w->scratch = kc_alloc(k, ox_conv_scratch_bytes(&w->plan, 1), 4, false);
-    ox_conv_pack(&w->plan, of->w, w->packed);
+    ox_conv_pack(&w->plan, of->w, w->packed, NULL);
     w->args.w = w->packed;
 }
 

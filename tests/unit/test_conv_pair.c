@@ -66,7 +66,7 @@ static void plans(const shape *s, uint32_t isa, ox_conv_plan *a, ox_conv_plan *b
 static void *packed(const ox_conv_plan *p, const float *w)
 {
     void *to = memory(ox_conv_pack_bytes(p));
-    ox_conv_pack(p, w, to);
+    ox_conv_pack(p, w, to, NULL);
     return to;
 }
 
