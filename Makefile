@@ -113,8 +113,8 @@ conformance: $(B)/onnxrun ## all 4,565 ONNX cases, fetched once; T='--optimize 0
 	tests/conformance/run.sh $(B)/onnxrun all $(T)
 faults: $(B)/onnxrun ## known conversion mistakes in sound models: detected, located, explained?
 	tests/faults/run.sh $(B)/onnxrun all $(T)
-conformance-types: $(B)/onnxrun ## every operator, version and combination of types that ONNX allows
-	tests/types/run.sh $(B)/onnxrun
+conformance-types: $(B)/onnxrun ## every operator, version and combination of types that ONNX allows; T as above
+	tests/types/run.sh $(B)/onnxrun -- $(T)
 models: $(B)/onnxrun ## whole networks against their frameworks
 	tests/models/run.sh $(B)/onnxrun
 asan: ## all tests under AddressSanitizer

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs a one-node model for every operator, version and combination of types that ONNX allows.
 
-    run.py PROGRAM [--quick] [--only OPERATOR ...] [--keep FOLDER]
+    run.py PROGRAM [--quick] [--only OPERATOR ...] [--keep FOLDER] [-- OPTIONS OF onnxrun test]
 
 First the generators of tests/cases, then a recipe (recipes_*.py) for every triple that they leave.  A triple
 without a case fails.  --quick: one combination of the newest version of each operator, and all combinations
@@ -28,13 +28,14 @@ for name in sorted(HERE.glob("recipes_*.py")):
     __import__(name.stem)
 
 CHUNK = 500
+OPTIONS = sys.argv[sys.argv.index("--") + 1:] if "--" in sys.argv else []
 NEEDS_TORCH = ("make_nn.py", "make_gradient.py")
 
 
 def judge(program, folder, failures):
     """Runs a folder of cases: the number that passed."""
     report = Path(folder) / "report.json"
-    subprocess.run([program, "test", folder, "--json", report, "-t", "1"], stdout=subprocess.DEVNULL, check=False)
+    subprocess.run([program, "test", folder, "--json", report, "-t", "1", *OPTIONS], stdout=subprocess.DEVNULL, check=False)
     cases = json.loads(report.read_text())["cases"]
     report.unlink()
     for c in cases:
@@ -107,7 +108,7 @@ def main():
     parser.add_argument("--only", nargs="+", help="these operators, by recipes alone")
     parser.add_argument("--keep", help="leave the recipes' cases there")
     parser.add_argument("--most", type=int, default=60, help="failures that are listed (60)")
-    args = parser.parse_args()
+    args = parser.parse_args(sys.argv[1:sys.argv.index("--")] if "--" in sys.argv else None)
     program, failures, passed, covered = args.program.resolve(), [], 0, set()
     work = tempfile.mkdtemp(prefix="onnxrun-types-")
     try:
