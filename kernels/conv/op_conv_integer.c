@@ -70,6 +70,8 @@ static ox_code infer(ox_run *r)
     ox_tensor x = channels_first(r);
     bool last = is_nhwc(r);
     OX_TRY(check(r, &x));
+    if (is_qlinear(r) && !input(r, 7))
+        return OX_FAIL(r->err, OX_E_TYPE, "y_zero_point is missing");
     OX_TRY(ox_window_init(r, &g, &x, weights(r)->dim + 2));
     dim[0] = x.dim[0];
     dim[last ? g.n + 1 : 1] = weights(r)->dim[0];

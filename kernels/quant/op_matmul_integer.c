@@ -318,7 +318,9 @@ static ox_code run_integer(ox_run *r)
 /* ---- QLinearMatMul ---- */
 static ox_code infer_qlinear(ox_run *r)
 {
-    const ox_tensor *y = input(r, 9) ? r->in[9] : r->in[7];
+    const ox_tensor *y = input(r, 9) ? r->in[9] : input(r, 7);
+    if (!y || !input(r, 7))
+        return OX_FAIL(r->err, OX_E_TYPE, "y_zero_point is missing");
     r->out[0]->dtype = ox_attr_given(r, "onnxrun_float") ? OX_F32 : y->dtype;
     return ox_matrix_infer(r, 0, 3);
 }
@@ -366,6 +368,8 @@ static ox_code run_qlinear(ox_run *r)
     const ox_matrix *s = &q->s;
     if (q->fast)
         return run_fast(r);
+    if (input(r, 8) || input(r, 9) || ox_attr_given(r, "onnxrun_float") || ox_attr_given(r, "onnxrun_activation"))
+        return OX_FAIL(r->err, OX_E_UNSUPPORTED, "a fused product needs scales of tensors or columns");
     int64_t count = s->batch * s->m * s->n, n_a, n_b, n_y, n_z;
     double *y = ox_scratch_array(r, (size_t)count, sizeof(*y));
     const double *sa = ox_in_f64s(r, 1, &n_a), *sb = ox_in_f64s(r, 4, &n_b), *sy = ox_in_f64s(r, 6, &n_y);
