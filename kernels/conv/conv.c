@@ -49,22 +49,31 @@ static size_t n_tiles(const ox_conv_plan *p, size_t step)
     return OX_PRODUCT(p->n, ox_ceil_div(p->out[1], step), ox_ceil_div(p->out[2], step));
 }
 
+/* Images whose pixels fill less than 6 of 7 lanes: channels do better there, if there are enough of both. */
+static bool better_turned(const ox_conv_plan *p)
+{
+    size_t pixels = OX_PRODUCT(p->out[0], p->out[1], p->out[2]), lanes = (size_t)p->tile->nr / 2;
+    return pixels >= 8 && pixels < 8 * lanes && 7 * pixels < 6 * ox_round_up(pixels, lanes) && p->m / p->group >= 64;
+}
+
 bool ox_conv_choose(ox_conv_plan *p, uint32_t isa, bool allow_winograd)
 {
     if (p->m / p->group < 4 && (ox_conv_use(p, &ox_conv_plane, isa) || ox_conv_use(p, &ox_conv_depthwise, isa)))
         return true;
     if (ox_conv_use(p, &ox_conv_gemm, isa))
-        return true;
+        return !better_turned(p) || ox_conv_use(p, &ox_conv_turned, isa) || ox_conv_use(p, &ox_conv_gemm, isa);
     /* Winograd's weights are 4 and 1.8 times the plain ones: few tiles are paid for by reading them. */
     if (allow_winograd && p->m / p->group >= 8 && p->c / p->group >= 8) {
         if (n_tiles(p, 4) >= 16 && ox_conv_use(p, &ox_conv_winograd4, isa))
             return true;
-        if (n_tiles(p, 2) >= 16 && ox_conv_use(p, &ox_conv_winograd2, isa))
+        if (n_tiles(p, 2) >= 16 && !better_turned(p) && ox_conv_use(p, &ox_conv_winograd2, isa))
             return true;
     }
     /* Long rows go directly, of at least three quarters of whole vectors: others waste too many lanes. */
     size_t lanes = (size_t)p->tile->nr / 2, w = p->out[2];
     if (4 * w >= 3 * ox_round_up(w, lanes) && (w >= 48 || p->gemm.k < 64) && ox_conv_use(p, &ox_conv_direct, isa))
+        return true;
+    if (better_turned(p) && ox_conv_use(p, &ox_conv_turned, isa))
         return true;
     return ox_conv_use(p, &ox_conv_im2col, isa) || ox_conv_use(p, &ox_conv_direct, isa);
 }
