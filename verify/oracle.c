@@ -362,6 +362,8 @@ static ox_code sight(walk *k, ox_sighting *s, node_truth *t)
     bool change = (m.chain || m.fresh || m.by) && !m.told && !k->w->bits && !k->w->follow;
     if (change && !(m.change = malloc((s->n + 1) * sizeof(float))))
         return OX_FAIL(k->err, OX_E_NOMEM, "out of memory");
+    if (change)
+        ox_large_pages(m.change, s->n * sizeof(float));
     ox_code code = ox_measure_run(&m, s->r->pool, k->arena, s, k->err);
     if (code == OX_OK && (arrays || (m.odd && !m.by)))
         code = give_arrays(k, s, t, &m);

@@ -13,7 +13,7 @@ typedef struct work {
     const ox_activation  *act;
     /* of the proof of one group of one image */
     const double *x, *sign, *signed_w, *root, *most; /* see prove() */
-    double       *sum, *mag, *norm, *absolute;
+    double       *sum, *norm, *absolute;
     const double *w;
     double       *y, *y_mag;
     double        length; /* sum of |w[m]|_2 */
@@ -172,6 +172,46 @@ static void fold_channels(void *ctx, int64_t block, int worker)
     }
 }
 
+/* Tap k at outputs before `from` and from `to` on; step 1. */
+static void edge(const ox_window *g, double *sum, const double *x, const double *w, int64_t k, int64_t from,
+                 int64_t to)
+{
+    int64_t lo, hi, last = g->n - 1, offset = k * g->dilation[last] - g->begin[last];
+    ox_window_range(&lo, &hi, offset, 1, g->in[last], g->out[last]);
+    for (int64_t i = lo; i < OX_MIN(hi, from); i++)
+        sum[i] += w[k] * x[i + offset];
+    for (int64_t i = OX_MAX(lo, to); i < hi; i++)
+        sum[i] += w[k] * x[i + offset];
+}
+
+/* taps() without the magnitude. */
+static void sum_taps(const ox_window *g, double *restrict sum, const double *restrict x, const double *w)
+{
+    int last = g->n - 1;
+    int64_t step = g->stride[last], kernel = g->kernel[last], lo = 0, hi = 0, lo3, hi3;
+    for (int64_t k = 0; k < kernel; k++) {
+        int64_t offset = k * g->dilation[last] - g->begin[last];
+        ox_window_range(&lo, &hi, offset, step, g->in[last], g->out[last]);
+        if (step == 1 && k + 3 <= kernel) {
+            int64_t d = g->dilation[last];
+            ox_window_range(&lo3, &hi3, offset + 2 * d, 1, g->in[last], g->out[last]);
+            if (hi3 > lo && hi >= hi3 && lo >= lo3) { /* where all three taps exist */
+                double w0 = w[k], w1 = w[k + 1], w2 = w[k + 2];
+                for (int64_t i = lo; i < hi3; i++)
+                    sum[i] += w0 * x[i + offset] + w1 * x[i + offset + d] + w2 * x[i + offset + 2 * d];
+                for (int64_t i = hi3; i < hi; i++)
+                    sum[i] += w0 * x[i + offset];
+                edge(g, sum, x, w, k + 1, lo, hi3);
+                edge(g, sum, x, w, k + 2, lo, hi3);
+                k += 2;
+                continue;
+            }
+        }
+        for (int64_t i = lo; i < hi; i++)
+            sum[i] += w[k] * x[i * step + offset];
+    }
+}
+
 /* One row of outputs of the one-channel work: the signed filter, the window's |x|_2 and max |x|. */
 static void fold_row(void *ctx, int64_t block, int worker)
 {
@@ -179,19 +219,19 @@ static void fold_row(void *ctx, int64_t block, int worker)
     const ox_conv_shape *s = c->s;
     const ox_window *g = &s->window;
     int64_t width = g->out[g->n - 1], k_width = g->kernel[g->n - 1], at[OX_MAX_RANK] = { 0 }, rest = block;
-    double *sum = c->sum + block * width, *mag = c->mag + block * width;
+    double *sum = c->sum + block * width;
     double *root = (double *)c->root + block * width, *most = (double *)c->most + block * width;
     (void)worker;
     for (int d = g->n - 2; d >= 0; rest /= g->out[d--])
         at[d] = rest % g->out[d];
     for (int64_t i = 0; i < width; i++)
-        sum[i] = mag[i] = root[i] = most[i] = 0;
+        sum[i] = root[i] = most[i] = 0;
     for (int64_t k = 0; k < s->k_size / k_width; k++) {
         int64_t offset = row_offset(g, at, k), last = g->n - 1;
         if (offset < 0)
             continue;
         for (int64_t ch = 0; ch < s->c_group; ch++)
-            taps(g, sum, mag, c->x + ch * s->in_size + offset, c->signed_w + ch * s->k_size + k * k_width);
+            sum_taps(g, sum, c->x + ch * s->in_size + offset, c->signed_w + ch * s->k_size + k * k_width);
         for (int64_t j = 0; j < k_width; j++) {
             int64_t lo, hi, shift = j * g->dilation[last] - g->begin[last], step = g->stride[last];
             ox_window_range(&lo, &hi, shift, step, g->in[last], g->out[last]);
@@ -290,7 +330,6 @@ static bool allocate(ox_run *r, work *c)
     double *sign = ox_scratch_array(r, (size_t)s->m_group, sizeof(double));
     c->signed_w = ox_scratch_array(r, k, sizeof(double));
     c->sum = ox_scratch_array(r, out, sizeof(double));
-    c->mag = ox_scratch_array(r, out, sizeof(double));
     c->root = ox_scratch_array(r, out, sizeof(double));
     c->most = ox_scratch_array(r, out, sizeof(double));
     c->norm = ox_scratch_array(r, in, sizeof(double));
@@ -298,7 +337,7 @@ static bool allocate(ox_run *r, work *c)
     for (int64_t m = 0; sign && m < s->m_group; m++)
         sign[m] = scramble((uint64_t)m + 1) & 1 ? 1 : -1;
     c->sign = sign;
-    return sign && c->signed_w && c->sum && c->mag && c->root && c->most && c->norm && c->absolute;
+    return sign && c->signed_w && c->sum && c->root && c->most && c->norm && c->absolute;
 }
 
 /* One group of one image: the driver's values proved and finished, or the definition's. */

@@ -2,6 +2,7 @@
  * so only what a reset gave back is cleared again. */
 #include "runtime/base/arena.h"
 
+#include <sys/mman.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,6 +92,19 @@ void ox_arena_reset(ox_arena *a)
     }
 }
 
+void ox_large_pages(void *p, size_t n)
+{
+#ifdef MADV_HUGEPAGE
+    enum { PAGE = 2 << 20 };
+    uintptr_t from = ((uintptr_t)p + PAGE - 1) / PAGE * PAGE, to = ((uintptr_t)p + n) / PAGE * PAGE;
+    if (p && n >= 4 * (size_t)PAGE && from < to)
+        (void)madvise((void *)from, to - from, MADV_HUGEPAGE); /* advice: failing changes nothing */
+#else
+    (void)p;
+    (void)n;
+#endif
+}
+
 /* A chunk with room for `need` bytes, put in front. */
 static chunk *chunk_add(ox_arena *a, size_t need)
 {
@@ -104,6 +118,7 @@ static chunk *chunk_add(ox_arena *a, size_t need)
     }
     if (!c)
         return NULL;
+    ox_large_pages(c, size + sizeof(chunk));
     c->size = size;
     POISON(chunk_data(c), size);
     a->step = OX_MIN(a->step * 2, (size_t)LARGEST_STEP);

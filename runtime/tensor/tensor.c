@@ -72,6 +72,7 @@ ox_buf *ox_buf_create(size_t n_bytes)
         ox_buf_uncharge(n_bytes);
         return NULL;
     }
+    ox_large_pages(memory, n_bytes + LINE);
     ox_buf *b = memory;
     memset(b, 0, sizeof(*b));
     atomic_init(&b->refs, 1);
