@@ -115,6 +115,8 @@ faults: $(B)/onnxrun ## known conversion mistakes in sound models: detected, loc
 	tests/faults/run.sh $(B)/onnxrun all $(T)
 conformance-types: $(B)/onnxrun ## every operator, version and combination of types that ONNX allows; T as above
 	tests/types/run.sh $(B)/onnxrun -- $(T)
+bounds: $(B)/onnxrun ## our results within their error bounds: all fetched cases and networks
+	tests/bounds/run.sh $(B)/onnxrun all
 models: $(B)/onnxrun ## whole networks against their frameworks
 	tests/models/run.sh $(B)/onnxrun
 asan: ## all tests under AddressSanitizer
@@ -154,5 +156,5 @@ uninstall:
 
 clean: ; rm -rf build
 .PHONY: check-arm64 check-emulated bench bench-models
-.PHONY: all help unit fuzz kerncheck accuracy accuracy-quick lint cli check conformance conformance-types faults models asan ubsan tsan valgrind install uninstall clean FORCE
+.PHONY: all help unit fuzz kerncheck accuracy accuracy-quick lint cli check conformance conformance-types bounds faults models asan ubsan tsan valgrind install uninstall clean FORCE
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -48,6 +48,7 @@ wanted models && part models tests/models/run.sh "$b/onnxrun"
 wanted faults && part faults tests/faults/run.sh "$b/onnxrun" quick
 wanted types && part types tests/types/run.sh "$b/onnxrun" --quick
 wanted capture && part capture "${PYTHON:-python3}" tests/faults/capture.py "$b/onnxrun"
+wanted bounds && part bounds tests/bounds/run.sh "$b/onnxrun" quick
 wanted lint && part lint tests/lint/run.sh "$b/gen"
 echo "== all"
 echo "$passed passed, $failed failed"
