@@ -4,8 +4,14 @@
 
 enum { BLOCK_ROWS = 48 };
 
-static size_t ceil_div(size_t a, size_t b) { return a / b + (a % b != 0); }
-static size_t round_up(size_t a, size_t b) { return ceil_div(a, b) * b; }
+static size_t ceil_div(size_t a, size_t b)
+{
+    return a / b + (a % b != 0);
+}
+static size_t round_up(size_t a, size_t b)
+{
+    return ceil_div(a, b) * b;
+}
 static size_t add_sizes(size_t a, size_t b)
 {
     size_t n;
@@ -27,11 +33,19 @@ static bool plain_rows(const ox_window *g)
     return true;
 }
 
-void ox_iconv_choose(ox_iconv *s, const ox_window *window, size_t groups, size_t c, size_t m, bool w_signed,
-                     uint32_t isa)
+void ox_iconv_choose(ox_iconv *s, const ox_window *window, size_t groups, size_t c, size_t m,
+                     bool w_signed, uint32_t isa)
 {
-    *s = (ox_iconv){ .window = *window, .groups = groups, .c = c, .m = m, .c_group = c / groups,
-                     .m_group = m / groups, .taps = 1, .in_size = 1, .out_size = 1, .w_signed = w_signed };
+    *s = (ox_iconv){ .window = *window,
+                     .groups = groups,
+                     .c = c,
+                     .m = m,
+                     .c_group = c / groups,
+                     .m_group = m / groups,
+                     .taps = 1,
+                     .in_size = 1,
+                     .out_size = 1,
+                     .w_signed = w_signed };
     for (int d = 0; d < window->n; d++) {
         s->taps *= (size_t)window->kernel[d];
         s->in_size *= (size_t)window->in[d];
@@ -47,7 +61,9 @@ void ox_iconv_choose(ox_iconv *s, const ox_window *window, size_t groups, size_t
     else
         s->way = OX_ICONV_TAPS;
     bool runs = s->way == OX_ICONV_TAPS;
-    s->gemm = (ox_igemm){ .n = s->m_group, .n_run = runs ? s->taps : 1, .k = runs ? s->c_group : s->c_group * s->taps };
+    s->gemm = (ox_igemm){ .n = s->m_group,
+                          .n_run = runs ? s->taps : 1,
+                          .k = runs ? s->c_group : s->c_group * s->taps };
     ox_igemm_choose(&s->gemm, isa);
     s->name = s->way == OX_ICONV_DEPTH ? s->depth->name : s->gemm.uk->name;
 }
@@ -59,7 +75,8 @@ static int weight(const ox_iconv *s, const void *w, size_t i)
     return s->w_signed ? ((const int8_t *)w)[i] : ((const uint8_t *)w)[i];
 }
 
-/* A depthwise weight less its zero point may need 9 bits: it is then a sum of up to `copies` weights. */
+/* A depthwise weight less its zero point may need 9 bits: it is then a sum of up to `copies`
+ * weights. */
 static size_t copies(const ox_iconv *s, const int64_t *zero, size_t n_zero, const void *w)
 {
     size_t most = 1;
@@ -71,7 +88,10 @@ static size_t copies(const ox_iconv *s, const int64_t *zero, size_t n_zero, cons
 }
 
 /* A depthwise operand starts with the number of copies and the sums of channels. */
-static size_t depth_head(const ox_iconv *s) { return round_up((s->c + 16) * sizeof(int32_t), 64); }
+static size_t depth_head(const ox_iconv *s)
+{
+    return round_up((s->c + 16) * sizeof(int32_t), 64);
+}
 
 size_t ox_iconv_pack_bytes(const ox_iconv *s, const int64_t *zero, size_t n_zero, const void *w)
 {
@@ -81,7 +101,8 @@ size_t ox_iconv_pack_bytes(const ox_iconv *s, const int64_t *zero, size_t n_zero
     return add_sizes(depth_head(s), product(product(groups, s->c), 4));
 }
 
-static void pack_depth(const ox_iconv *s, const void *w, const int64_t *zero, size_t n_zero, char *to)
+static void pack_depth(const ox_iconv *s, const void *w, const int64_t *zero, size_t n_zero,
+                       char *to)
 {
     size_t n = copies(s, zero, n_zero, w), taps = s->taps;
     int32_t *head = (int32_t *)(void *)to, *sum = head + 16;
@@ -111,8 +132,12 @@ void ox_iconv_pack(const ox_iconv *s, const void *w, const int64_t *zero, size_t
         return;
     }
     for (size_t g = 0; g < s->groups; g++) {
-        ox_igemm_b b = { .b = (const char *)w + g * s->m_group * terms, .is_signed = s->w_signed, .run = 1,
-                         .row = s->taps, .col = terms, .taps = s->way == OX_ICONV_GATHER ? s->taps : 0 };
+        ox_igemm_b b = { .b = (const char *)w + g * s->m_group * terms,
+                         .is_signed = s->w_signed,
+                         .run = 1,
+                         .row = s->taps,
+                         .col = terms,
+                         .taps = s->way == OX_ICONV_GATHER ? s->taps : 0 };
         ox_igemm_pack(&s->gemm, &b, (char *)to + g * group);
     }
 }
@@ -124,39 +149,43 @@ size_t ox_iconv_columns(const ox_iconv *s)
 
 size_t ox_iconv_column(const ox_iconv *s, size_t filter)
 {
-    return s->way == OX_ICONV_DEPTH ? filter
-                                    : filter / s->m_group * ox_igemm_columns(&s->gemm) + filter % s->m_group;
+    return s->way == OX_ICONV_DEPTH
+               ? filter
+               : filter / s->m_group * ox_igemm_columns(&s->gemm) + filter % s->m_group;
 }
 
-void ox_iconv_col(const ox_iconv *s, const void *packed, const int32_t *bias, int32_t zero_a, const ox_igemm_ep *ep,
-                  int32_t *col)
+void ox_iconv_col(const ox_iconv *s, const void *packed, const int32_t *bias, int32_t zero_a,
+                  const ox_igemm_ep *ep, int32_t *col)
 {
     size_t group = round_up(ox_igemm_pack_bytes(&s->gemm), 64), n = ox_igemm_columns(&s->gemm);
     if (s->way == OX_ICONV_DEPTH) {
         const int32_t *sum = (const int32_t *)packed + 16;
         for (size_t c = 0; c < s->c; c++)
-            col[c] = (int32_t)((bias ? (uint32_t)bias[c] : 0) - (uint32_t)zero_a * (uint32_t)sum[c]);
+            col[c] =
+                (int32_t)((bias ? (uint32_t)bias[c] : 0) - (uint32_t)zero_a * (uint32_t)sum[c]);
         return;
     }
     for (size_t g = 0; g < s->groups; g++) {
         ox_igemm_ep one = *ep;
         one.zero_bs = ep->zero_bs ? ep->zero_bs + g * n : NULL;
-        ox_igemm_col(&s->gemm, (const char *)packed + g * group, bias ? bias + g * n : NULL, zero_a, &one, col + g * n);
+        ox_igemm_col(&s->gemm, (const char *)packed + g * group, bias ? bias + g * n : NULL, zero_a,
+                     &one, col + g * n);
     }
 }
 
 /* ---- where pixels lie ---- */
 
 typedef struct job {
-    const ox_iconv      *s;
+    const ox_iconv *s;
     const ox_iconv_args *args;
-    char          *scratch;
-    size_t         scratch_bytes, zero_bytes; /* of a worker; of the row of zero points before them */
-    size_t         n_rows, n_panels;          /* blocks of pixels, of panels */
-    size_t         bm, bp;
+    char *scratch;
+    size_t scratch_bytes, zero_bytes; /* of a worker; of the row of zero points before them */
+    size_t n_rows, n_panels;          /* blocks of pixels, of panels */
+    size_t bm, bp;
 } job;
 
-/* Where tap (all dimensions but the last) meets output row `row`: offset in pixels of input row's first, or -1. */
+/* Where tap (all dimensions but the last) meets output row `row`: offset in pixels of input row's
+ * first, or -1. */
 static int64_t input_row(const ox_window *g, size_t row, size_t tap)
 {
     int64_t at = 0, size = g->in[g->n - 1];
@@ -174,7 +203,8 @@ static int64_t input_row(const ox_window *g, size_t row, size_t tap)
 }
 
 /* n pointers, from lane `lane` of a tile on: p, p + step ... where inside, else zero. */
-static void put(const uint8_t **to, size_t lane, size_t lanes, size_t tile, size_t n, const uint8_t *p, size_t step)
+static void put(const uint8_t **to, size_t lane, size_t lanes, size_t tile, size_t n,
+                const uint8_t *p, size_t step)
 {
     if (lanes == 1) {
         for (size_t j = 0; j < n; j++, p += step)
@@ -191,9 +221,11 @@ static void put(const uint8_t **to, size_t lane, size_t lanes, size_t tile, size
     }
 }
 
-/* The pixels of n outputs of one row from output o on that one tap meets: base is the input row's first pixel, or -1. */
-static void put_row(const ox_iconv *s, const uint8_t *x, int64_t base, size_t o, size_t n, int64_t offset,
-                    const uint8_t *zero, size_t i, size_t lanes, size_t tile, const uint8_t **at)
+/* The pixels of n outputs of one row from output o on that one tap meets: base is the input row's
+ * first pixel, or -1. */
+static void put_row(const ox_iconv *s, const uint8_t *x, int64_t base, size_t o, size_t n,
+                    int64_t offset, const uint8_t *zero, size_t i, size_t lanes, size_t tile,
+                    const uint8_t **at)
 {
     const ox_window *g = &s->window;
     int last = g->n - 1;
@@ -210,10 +242,10 @@ static void put_row(const ox_iconv *s, const uint8_t *x, int64_t base, size_t o,
     put(at + k / lanes * tile, k % lanes, lanes, tile, n - left - inside, zero, 0);
 }
 
-/* Pointers for pixels [first, first + m): at[tile][tap][lane] with `lanes` pixels a tile and `ld` taps.  x is an
- * image, from the group's first channel on. */
-static void find_pixels(const ox_iconv *s, const uint8_t *x, size_t first, size_t m, const uint8_t *zero, size_t lanes,
-                        size_t ld, const uint8_t **at)
+/* Pointers for pixels [first, first + m): at[tile][tap][lane] with `lanes` pixels a tile and `ld`
+ * taps.  x is an image, from the group's first channel on. */
+static void find_pixels(const ox_iconv *s, const uint8_t *x, size_t first, size_t m,
+                        const uint8_t *zero, size_t lanes, size_t ld, const uint8_t **at)
 {
     const ox_window *g = &s->window;
     int last = g->n - 1;
@@ -224,8 +256,8 @@ static void find_pixels(const ox_iconv *s, const uint8_t *x, size_t first, size_
         for (size_t outer = 0; outer < s->taps / kw; outer++) {
             int64_t base = input_row(g, row, outer);
             for (size_t t = 0; t < kw; t++)
-                put_row(s, x, base, o, n, (int64_t)t * g->dilation[last] - g->begin[last], zero, i, lanes, ld * lanes,
-                        at + (outer * kw + t) * lanes);
+                put_row(s, x, base, o, n, (int64_t)t * g->dilation[last] - g->begin[last], zero, i,
+                        lanes, ld * lanes, at + (outer * kw + t) * lanes);
         }
     }
 }
@@ -235,7 +267,8 @@ static void fill_tile(size_t m, size_t lanes, size_t ld, const uint8_t **at)
 {
     for (size_t i = m; i % lanes; i++)
         for (size_t tap = 0; tap < ld; tap++)
-            at[(i / lanes * ld + tap) * lanes + i % lanes] = at[((m - 1) / lanes * ld + tap) * lanes + (m - 1) % lanes];
+            at[(i / lanes * ld + tap) * lanes + i % lanes] =
+                at[((m - 1) / lanes * ld + tap) * lanes + (m - 1) % lanes];
 }
 
 /* Few bytes: a call of memcpy would take longer. */
@@ -252,7 +285,8 @@ static inline void copy(uint8_t *to, const uint8_t *from, size_t n)
 }
 
 /* The patch of each pixel in [first, first + m). */
-static void gather(const ox_iconv *s, const uint8_t *x, size_t first, size_t m, uint8_t zero, uint8_t *patch)
+static void gather(const ox_iconv *s, const uint8_t *x, size_t first, size_t m, uint8_t zero,
+                   uint8_t *patch)
 {
     const ox_window *g = &s->window;
     int last = g->n - 1;
@@ -262,7 +296,8 @@ static void gather(const ox_iconv *s, const uint8_t *x, size_t first, size_t m, 
         size_t row = (first + i) / width, o = (first + i) % width;
         n = OX_MIN(m - i, width - o);
         for (size_t outer = 0; outer < s->taps / kw; outer++) {
-            int64_t base = input_row(g, row, outer), pos = (int64_t)o * g->stride[last] - g->begin[last];
+            int64_t base = input_row(g, row, outer),
+                    pos = (int64_t)o * g->stride[last] - g->begin[last];
             uint8_t *to = patch + i * s->gemm.k + outer * kw * c;
             for (size_t j = 0; j < n; j++, pos += g->stride[last], to += s->gemm.k) {
                 if (base >= 0 && solid && pos >= 0 && pos + (int64_t)kw <= g->in[last]) {
@@ -289,11 +324,15 @@ static size_t pointers(const ox_iconv *s)
     if (s->way == OX_ICONV_GATHER)
         return rows;
     if (s->way == OX_ICONV_DEPTH)
-        return product(BLOCK_ROWS, add_sizes(product(taps, 3), 4)); /* copies, rounded up to groups */
+        return product(BLOCK_ROWS,
+                       add_sizes(product(taps, 3), 4)); /* copies, rounded up to groups */
     return product(rows, taps);
 }
 
-static size_t zero_bytes(const ox_iconv *s) { return round_up(add_sizes(s->c, 64), 64); }
+static size_t zero_bytes(const ox_iconv *s)
+{
+    return round_up(add_sizes(s->c, 64), 64);
+}
 
 static size_t worker_bytes(const ox_iconv *s)
 {
@@ -308,7 +347,10 @@ size_t ox_iconv_scratch_bytes(const ox_iconv *s, int n_workers)
     return add_sizes(zero_bytes(s), product(worker_bytes(s), (size_t)n_workers));
 }
 
-static size_t out_size(ox_iout out) { return out == OX_IOUT_8 ? 1 : 4; }
+static size_t out_size(ox_iout out)
+{
+    return out == OX_IOUT_8 ? 1 : 4;
+}
 
 static void tile_block(void *ctx, int64_t block, int worker)
 {
@@ -318,7 +360,8 @@ static void tile_block(void *ctx, int64_t block, int worker)
     const uint8_t *zero = (const uint8_t *)w->scratch;
     char *own = w->scratch + w->zero_bytes + (size_t)worker * w->scratch_bytes;
     const uint8_t **rows = (const uint8_t **)(void *)own;
-    size_t at = (size_t)block, mr = (size_t)p->uk->mr, panel = at % w->n_panels * w->bp, i0 = at / w->n_panels % w->n_rows * w->bm;
+    size_t at = (size_t)block, mr = (size_t)p->uk->mr, panel = at % w->n_panels * w->bp,
+           i0 = at / w->n_panels % w->n_rows * w->bm;
     at = at / w->n_panels / w->n_rows;
     size_t g = at % s->groups, image = at / s->groups, m = OX_MIN(w->bm, s->out_size - i0);
     const uint8_t *x = w->args->x + image * s->in_size * s->c + g * s->c_group;
@@ -343,7 +386,8 @@ static void tile_block(void *ctx, int64_t block, int worker)
     ep.add += ep.add ? column : 0;
     ep.zero_bs += ep.zero_bs ? column : 0;
     const char *packed = (const char *)w->args->packed + g * round_up(ox_igemm_pack_bytes(p), 64);
-    char *y = (char *)w->args->y + ((image * s->out_size + i0) * s->m + g * s->m_group) * out_size(ep.out);
+    char *y = (char *)w->args->y +
+              ((image * s->out_size + i0) * s->m + g * s->m_group) * out_size(ep.out);
     ox_igemm_tiles(p, packed, &ep, rows, m, panel, OX_MIN(panel + w->bp, p->panels), y, s->m);
 }
 
@@ -352,9 +396,11 @@ static void depth_block(void *ctx, int64_t block, int worker)
     const job *w = ctx;
     const ox_iconv *s = w->s;
     const uint8_t *zero = (const uint8_t *)w->scratch;
-    const uint8_t **at = (const uint8_t **)(void *)(w->scratch + w->zero_bytes + (size_t)worker * w->scratch_bytes);
+    const uint8_t **at =
+        (const uint8_t **)(void *)(w->scratch + w->zero_bytes + (size_t)worker * w->scratch_bytes);
     const ox_igemm_ep *ep = &w->args->ep;
-    size_t i0 = (size_t)block % w->n_rows * w->bm, image = (size_t)block / w->n_rows, m = OX_MIN(w->bm, s->out_size - i0);
+    size_t i0 = (size_t)block % w->n_rows * w->bm, image = (size_t)block / w->n_rows,
+           m = OX_MIN(w->bm, s->out_size - i0);
     size_t n = (size_t)((const int32_t *)w->args->packed)[0], ld = round_up(s->taps * n, 4);
     find_pixels(s, w->args->x + image * s->in_size * s->c, i0, m, zero, 1, ld, at);
     for (size_t i = 0; i < m; i++) {
@@ -364,8 +410,20 @@ static void depth_block(void *ctx, int64_t block, int worker)
         for (size_t t = s->taps * n; t < ld; t++)
             own[t] = own[0]; /* its weights are 0 */
     }
-    ox_idepth t = { .n = s->c, .n_pixel = m, .n_tap = s->taps * n, .n_group = ld / 4, .a = at, .out = ep->out, .col = ep->col, .mul = ep->mul,
-                    .add = ep->add, .lo = ep->lo, .hi = ep->hi, .zero = ep->zero, .table = ep->table, .ldc = s->m };
+    ox_idepth t = { .n = s->c,
+                    .n_pixel = m,
+                    .n_tap = s->taps * n,
+                    .n_group = ld / 4,
+                    .a = at,
+                    .out = ep->out,
+                    .col = ep->col,
+                    .mul = ep->mul,
+                    .add = ep->add,
+                    .lo = ep->lo,
+                    .hi = ep->hi,
+                    .zero = ep->zero,
+                    .table = ep->table,
+                    .ldc = s->m };
     t.w = (const int8_t *)w->args->packed + depth_head(s);
     t.c = (char *)w->args->y + (image * s->out_size + i0) * s->m * out_size(ep->out);
     s->depth->fn(&t);
@@ -373,8 +431,14 @@ static void depth_block(void *ctx, int64_t block, int worker)
 
 void ox_iconv_run(const ox_iconv *s, const ox_iconv_args *args, void *scratch, ox_pool *pool)
 {
-    job w = { .s = s, .args = args, .scratch = scratch, .scratch_bytes = worker_bytes(s), .zero_bytes = zero_bytes(s),
-              .bm = BLOCK_ROWS, .bp = OX_MAX(s->gemm.panels, 1), .n_panels = 1 };
+    job w = { .s = s,
+              .args = args,
+              .scratch = scratch,
+              .scratch_bytes = worker_bytes(s),
+              .zero_bytes = zero_bytes(s),
+              .bm = BLOCK_ROWS,
+              .bp = OX_MAX(s->gemm.panels, 1),
+              .n_panels = 1 };
     if (!s->out_size || !args->n || !s->m)
         return;
     memset(scratch, args->zero_a, w.zero_bytes);
@@ -388,5 +452,6 @@ void ox_iconv_run(const ox_iconv *s, const ox_iconv_args *args, void *scratch, o
         w.bp = ceil_div(s->gemm.panels, w.n_panels);
         w.n_panels = ceil_div(s->gemm.panels, w.bp);
     }
-    ox_pool_run(pool, (int64_t)(images * w.n_rows * w.n_panels), depth ? depth_block : tile_block, &w);
+    ox_pool_run(pool, (int64_t)(images * w.n_rows * w.n_panels), depth ? depth_block : tile_block,
+                &w);
 }

@@ -6,8 +6,8 @@
  *   input 10          256 bytes that replace results,
  *   onnxrun_float     the result stays a float: y_scale is 1 and nothing is rounded,
  *   onnxrun_activation ... as behind Conv.
- * QLinearConv scales by x_scale w_scale / y_scale in float, rounds half to even, adds the zero point and
- * saturates. */
+ * QLinearConv scales by x_scale w_scale / y_scale in float, rounds half to even, adds the zero
+ * point and saturates. */
 #include "kernels/activation.h"
 #include "kernels/conv/int8.h"
 #include "kernels/move/move.h"
@@ -20,20 +20,32 @@
 struct parameters {
     const void *packed;
     ox_igemm_ep ep;
-    uint8_t     zero_a; /* as the micro-kernel sees it */
+    uint8_t zero_a; /* as the micro-kernel sees it */
 };
 struct conv_integer {
-    ox_iconv          conv;
-    ox_activation     act;
+    ox_iconv conv;
+    ox_activation act;
     struct parameters p;
-    bool              ready, nhwc; /* p is set: all constants */
+    bool ready, nhwc; /* p is set: all constants */
 };
 
 /* Which inputs are what. */
-static bool is_qlinear(const ox_run *r) { return r->op->name[0] == 'Q'; }
-static const ox_tensor *weights(const ox_run *r) { return r->in[is_qlinear(r) ? 3 : 1]; }
-static const ox_tensor *input(const ox_run *r, int i) { return i < r->n_in ? r->in[i] : NULL; }
-static bool is_nhwc(const ox_run *r) { return ox_attr_given(r, "onnxrun_nhwc"); }
+static bool is_qlinear(const ox_run *r)
+{
+    return r->op->name[0] == 'Q';
+}
+static const ox_tensor *weights(const ox_run *r)
+{
+    return r->in[is_qlinear(r) ? 3 : 1];
+}
+static const ox_tensor *input(const ox_run *r, int i)
+{
+    return i < r->n_in ? r->in[i] : NULL;
+}
+static bool is_nhwc(const ox_run *r)
+{
+    return ox_attr_given(r, "onnxrun_nhwc");
+}
 
 /* x as ONNX has it: channels first. */
 static ox_tensor channels_first(const ox_run *r)
@@ -52,14 +64,16 @@ static ox_code check(ox_run *r, const ox_tensor *x)
     const ox_tensor *w = weights(r);
     int64_t group = ox_attr_i64(r, "group");
     if (x->rank < 3 || w->rank != x->rank)
-        return OX_FAIL(r->err, OX_E_SHAPE, "x has rank %d and w has rank %d, expected the same, at least 3",
-                       x->rank, w->rank);
+        return OX_FAIL(r->err, OX_E_SHAPE,
+                       "x has rank %d and w has rank %d, expected the same, at least 3", x->rank,
+                       w->rank);
     if (group < 1 || (w->dim[0] >= 0 && w->dim[0] % group))
-        return OX_FAIL(r->err, OX_E_SHAPE, "group %lld does not divide the %lld filters of w", (long long)group,
-                       (long long)w->dim[0]);
+        return OX_FAIL(r->err, OX_E_SHAPE, "group %lld does not divide the %lld filters of w",
+                       (long long)group, (long long)w->dim[0]);
     if (x->dim[1] >= 0 && w->dim[1] >= 0 && (x->dim[1] % group || w->dim[1] != x->dim[1] / group))
         return OX_FAIL(r->err, OX_E_SHAPE, "x has %lld channels, w expects %lld in %lld group%s",
-                       (long long)x->dim[1], (long long)w->dim[1], (long long)group, group == 1 ? "" : "s");
+                       (long long)x->dim[1], (long long)w->dim[1], (long long)group,
+                       group == 1 ? "" : "s");
     return OX_OK;
 }
 
@@ -103,12 +117,17 @@ static ox_code read_zero(ox_run *r, int i, int64_t most, const int64_t **zero, i
                    ? OX_FAIL(r->err, OX_E_SHAPE, "input %d, a zero point, has no element", i)
                    : OX_NO_MEMORY(r);
     if (*n != 1 && *n != most)
-        return OX_FAIL(r->err, OX_E_SHAPE, "input %d, a zero point, has %lld elements, expected 1%s", i,
-                       (long long)*n, most > 1 ? " or one a filter" : "");
+        return OX_FAIL(r->err, OX_E_SHAPE,
+                       "input %d, a zero point, has %lld elements, expected 1%s", i, (long long)*n,
+                       most > 1 ? " or one a filter" : "");
     return OX_OK;
 }
 
-struct pack { const ox_iconv *s; const int64_t *zero; int64_t n_zero; };
+struct pack {
+    const ox_iconv *s;
+    const int64_t *zero;
+    int64_t n_zero;
+};
 
 static void pack(void *to, const ox_tensor *w, const void *ctx)
 {
@@ -125,8 +144,8 @@ static ox_code pack_weights(ox_run *r, struct conv_integer *s, struct parameters
     if (keep) {
         char key[160];
         const ox_tensor *z = input(r, wz);
-        snprintf(key, sizeof(key), "%s %d %zu %zu %p", s->conv.name, (int)s->conv.way, s->conv.groups, s->conv.taps,
-                 s->conv.way == OX_ICONV_DEPTH && z ? z->data : NULL);
+        snprintf(key, sizeof(key), "%s %d %zu %zu %p", s->conv.name, (int)s->conv.way,
+                 s->conv.groups, s->conv.taps, s->conv.way == OX_ICONV_DEPTH && z ? z->data : NULL);
         p->packed = ox_packed(r, w, key, bytes, pack, &ctx);
         return p->packed ? OX_OK : OX_NO_MEMORY(r);
     }
@@ -139,7 +158,8 @@ static ox_code pack_weights(ox_run *r, struct conv_integer *s, struct parameters
 }
 
 /* Zero points of weights, as the micro-kernel sees them; depthwise weights have none left. */
-static ox_code weight_zeros(ox_run *r, struct conv_integer *s, struct parameters *p, allocate *alloc)
+static ox_code weight_zeros(ox_run *r, struct conv_integer *s, struct parameters *p,
+                            allocate *alloc)
 {
     const int64_t *zero;
     int64_t n;
@@ -179,7 +199,8 @@ static ox_code sums(ox_run *r, struct conv_integer *s, struct parameters *p, all
     if (is_qlinear(r) && input(r, 8)) {
         b = ox_in_i64s(r, 8, &n);
         if (n != (int64_t)s->conv.m)
-            return OX_FAIL(r->err, OX_E_SHAPE, "B has %lld elements, w %lld filters", (long long)n, (long long)s->conv.m);
+            return OX_FAIL(r->err, OX_E_SHAPE, "B has %lld elements, w %lld filters", (long long)n,
+                           (long long)s->conv.m);
         bias = ox_scratch_array(r, columns, sizeof(*bias));
         if (!b || !bias)
             return OX_NO_MEMORY(r);
@@ -197,13 +218,15 @@ static ox_code scales(ox_run *r, struct conv_integer *s, struct parameters *p, a
 {
     int64_t n_x, n_w, n_y, n_b = 0, n_z;
     int64_t filters = (int64_t)s->conv.m;
-    const double *x = ox_in_f64s(r, 1, &n_x), *w = ox_in_f64s(r, 4, &n_w), *y = ox_in_f64s(r, 6, &n_y);
+    const double *x = ox_in_f64s(r, 1, &n_x), *w = ox_in_f64s(r, 4, &n_w),
+                 *y = ox_in_f64s(r, 6, &n_y);
     const double *b = input(r, 9) ? ox_in_f64s(r, 9, &n_b) : NULL;
     const int64_t *zero;
     size_t columns = ox_iconv_columns(&s->conv);
     float *mul = alloc(r, columns, sizeof(*mul)), *add = alloc(r, columns, sizeof(*add));
     if (n_x != 1 || (n_w != 1 && n_w != filters) || n_y != 1 || (b && n_b != filters))
-        return OX_FAIL(r->err, OX_E_SHAPE, "x_scale has %lld elements, w_scale %lld, y_scale %lld for %lld filters",
+        return OX_FAIL(r->err, OX_E_SHAPE,
+                       "x_scale has %lld elements, w_scale %lld, y_scale %lld for %lld filters",
                        (long long)n_x, (long long)n_w, (long long)n_y, (long long)filters);
     if (!x || !w || !y || !mul || !add)
         return OX_NO_MEMORY(r);
@@ -252,8 +275,8 @@ static ox_code prepare(ox_run *r)
     s->nhwc = is_nhwc(r);
     if (!ox_count(r->out[0]))
         return OX_OK; /* never run */
-    ox_iconv_choose(&s->conv, &g, (size_t)ox_attr_i64(r, "group"), (size_t)x.dim[1], (size_t)w->dim[0],
-                    w->dtype == OX_I8, ox_cpu());
+    ox_iconv_choose(&s->conv, &g, (size_t)ox_attr_i64(r, "group"), (size_t)x.dim[1],
+                    (size_t)w->dim[0], w->dtype == OX_I8, ox_cpu());
     r->kernel = s->conv.name;
     const ox_tensor *table = is_qlinear(r) ? input(r, 10) : NULL;
     if (table && (ox_dtype_size(table->dtype) != 1 || ox_count(table) != 256 || !table->data))
@@ -273,9 +296,9 @@ enum { CHUNK = 1024 };
 struct turn {
     ox_uk_transpose *fn;
     const char *from;
-    char       *to;
-    size_t      rows, cols, size, chunks; /* of one image; element bytes */
-    bool        by_row; /* chunks of rows: else of columns */
+    char *to;
+    size_t rows, cols, size, chunks; /* of one image; element bytes */
+    bool by_row;                     /* chunks of rows: else of columns */
 };
 
 static void turn_block(void *ctx, int64_t block, int worker)
@@ -293,15 +316,22 @@ static void turn_block(void *ctx, int64_t block, int worker)
 }
 
 /* Each image's rows x cols become cols x rows. */
-static void turn(ox_run *r, size_t images, size_t rows, size_t cols, size_t size, const void *from, void *to)
+static void turn(ox_run *r, size_t images, size_t rows, size_t cols, size_t size, const void *from,
+                 void *to)
 {
     ox_move_kernels k = ox_move_pick();
-    struct turn t = { size == 1 ? k.transpose8 : k.transpose32, from, to, rows, cols, size, 0, rows > cols };
+    struct turn t = {
+        size == 1 ? k.transpose8 : k.transpose32, from, to, rows, cols, size, 0, rows > cols
+    };
     t.chunks = (OX_MAX(rows, cols) + CHUNK - 1) / CHUNK;
     ox_parallel(r, (int64_t)(images * t.chunks), turn_block, &t);
 }
 
-struct flip { const uint8_t *from; uint8_t *to; size_t n; };
+struct flip {
+    const uint8_t *from;
+    uint8_t *to;
+    size_t n;
+};
 enum { FLIP = 1 << 15 };
 
 static void flip_block(void *ctx, int64_t block, int worker)
@@ -317,7 +347,8 @@ static ox_code arrange(ox_run *r, const struct conv_integer *s, const uint8_t **
 {
     const ox_iconv *c = &s->conv;
     size_t n = (size_t)ox_count(r->in[0]);
-    bool flips = ox_iconv_a_signed(c) != (r->in[0]->dtype == OX_I8), turns = !s->nhwc && c->c > 1 && c->in_size > 1;
+    bool flips = ox_iconv_a_signed(c) != (r->in[0]->dtype == OX_I8),
+         turns = !s->nhwc && c->c > 1 && c->in_size > 1;
     *x = r->in[0]->data;
     if (!flips && !turns)
         return OX_OK;
@@ -340,7 +371,10 @@ static ox_code run(ox_run *r)
     struct parameters own, *p = &s->p;
     if (!s->ready)
         OX_TRY(read_parameters(r, s, p = &own, false));
-    ox_iconv_args args = { .n = (size_t)r->out[0]->dim[0], .zero_a = p->zero_a, .packed = p->packed, .ep = p->ep,
+    ox_iconv_args args = { .n = (size_t)r->out[0]->dim[0],
+                           .zero_a = p->zero_a,
+                           .packed = p->packed,
+                           .ep = p->ep,
                            .y = r->out[0]->data };
     OX_TRY(arrange(r, s, &args.x));
     size_t size = ox_dtype_size(r->out[0]->dtype);
@@ -362,10 +396,10 @@ static int64_t flops(const ox_run *r)
     return 2 * ox_count(r->out[0]) * (int64_t)(s->conv.c_group * s->conv.taps);
 }
 
-OX_OP(ConvInteger, 10) .infer = infer, .prepare = prepare, .run = { [OX_I8] = run, [OX_U8] = run },
-    .error = { ERR_EXACT, 0 }, .state_size = sizeof(struct conv_integer), .flags = OX_SYMBOLIC | OX_NO_WIDEN,
-    .flops = flops OX_END;
+OX_OP(ConvInteger, 10).infer = infer, .prepare = prepare, .run = { [OX_I8] = run, [OX_U8] = run },
+                   .error = { ERR_EXACT, 0 }, .state_size = sizeof(struct conv_integer),
+                   .flags = OX_SYMBOLIC | OX_NO_WIDEN, .flops = flops OX_END;
 
-OX_OP(QLinearConv, 10) .infer = infer, .prepare = prepare, .run = { [OX_I8] = run, [OX_U8] = run },
-    .error = { ERR_EXACT, 0 }, .state_size = sizeof(struct conv_integer), .flags = OX_SYMBOLIC | OX_NO_WIDEN,
-    .flops = flops OX_END;
+OX_OP(QLinearConv, 10).infer = infer, .prepare = prepare, .run = { [OX_I8] = run, [OX_U8] = run },
+                   .error = { ERR_EXACT, 0 }, .state_size = sizeof(struct conv_integer),
+                   .flags = OX_SYMBOLIC | OX_NO_WIDEN, .flops = flops OX_END;

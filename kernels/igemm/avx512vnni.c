@@ -11,7 +11,7 @@ static inline __m512i lookup(__m512i y, const uint8_t *table)
     return _mm512_loadu_si512(b);
 }
 
-#define TILE             uk_igemm_avx512vnni_12x64
-#define DEPTH            uk_idepth_avx512vnni
+#define TILE uk_igemm_avx512vnni_12x64
+#define DEPTH uk_idepth_avx512vnni
 #define LOOKUP(y, table) lookup(y, table)
 #include "kernels/igemm/vnni.tmpl.h"

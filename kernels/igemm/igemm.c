@@ -1,5 +1,5 @@
-/* Table and choice of the integer micro-kernels, packing, and the driver: blocks of rows by panels of columns, cut by
- * shape alone. */
+/* Table and choice of the integer micro-kernels, packing, and the driver: blocks of rows by panels
+ * of columns, cut by shape alone. */
 #include "kernels/igemm/igemm.h"
 #include "kernels/igemm/store.h"
 
@@ -35,11 +35,17 @@ const ox_uk_idepth *ox_uk_idepth_pick(uint32_t isa)
     return best;
 }
 
-static size_t ceil_div(size_t a, size_t b) { return a / b + (a % b != 0); }
+static size_t ceil_div(size_t a, size_t b)
+{
+    return a / b + (a % b != 0);
+}
 
 /* ---- packing ---- */
 
-static size_t sums_bytes(const ox_igemm *p) { return (size_t)p->uk->nr * sizeof(int32_t); }
+static size_t sums_bytes(const ox_igemm *p)
+{
+    return (size_t)p->uk->nr * sizeof(int32_t);
+}
 
 void ox_igemm_choose(ox_igemm *p, uint32_t isa)
 {
@@ -52,11 +58,15 @@ void ox_igemm_choose(ox_igemm *p, uint32_t isa)
             ox_mul_size(&all, p->panel_bytes, p->panels) && p->n <= SIZE_MAX / 8;
 }
 
-size_t ox_igemm_pack_bytes(const ox_igemm *p) { return p->ok ? p->panels * p->panel_bytes : SIZE_MAX; }
+size_t ox_igemm_pack_bytes(const ox_igemm *p)
+{
+    return p->ok ? p->panels * p->panel_bytes : SIZE_MAX;
+}
 
-/* n columns of elements k.., of which `rows` exist, of several runs in one; from is the first column. */
-static void pack_taps(const ox_igemm *p, const ox_igemm_b *b, const uint8_t *from, size_t k, size_t rows, size_t n,
-                      uint8_t flip, int8_t *to)
+/* n columns of elements k.., of which `rows` exist, of several runs in one; from is the first
+ * column. */
+static void pack_taps(const ox_igemm *p, const ox_igemm_b *b, const uint8_t *from, size_t k,
+                      size_t rows, size_t n, uint8_t flip, int8_t *to)
 {
     size_t channels = p->k / b->taps;
     for (size_t q = 0; q < rows; q++) {
@@ -67,14 +77,16 @@ static void pack_taps(const ox_igemm *p, const ox_igemm_b *b, const uint8_t *fro
 }
 
 /* The same where rows are evenly spaced; from is the first of them. */
-static void pack_group(const ox_igemm_b *b, const uint8_t *from, size_t rows, size_t n, uint8_t flip, int8_t *to)
+static void pack_group(const ox_igemm_b *b, const uint8_t *from, size_t rows, size_t n,
+                       uint8_t flip, int8_t *to)
 {
     if (rows == 4 && b->row == 1) {
         for (size_t j = 0; j < n; j++)
             for (size_t q = 0; q < 4; q++)
                 to[4 * j + q] = (int8_t)(from[j * b->col + q] ^ flip);
     } else if (rows == 4 && b->col == 1) {
-        const uint8_t *r0 = from, *r1 = from + b->row, *r2 = from + 2 * b->row, *r3 = from + 3 * b->row;
+        const uint8_t *r0 = from, *r1 = from + b->row, *r2 = from + 2 * b->row,
+                      *r3 = from + 3 * b->row;
         for (size_t j = 0; j < n; j++) {
             to[4 * j] = (int8_t)(r0[j] ^ flip);
             to[4 * j + 1] = (int8_t)(r1[j] ^ flip);
@@ -114,8 +126,8 @@ void ox_igemm_pack(const ox_igemm *p, const ox_igemm_b *b, void *to)
     }
 }
 
-void ox_igemm_col(const ox_igemm *p, const void *packed, const int32_t *bias, int32_t zero_a, const ox_igemm_ep *ep,
-                  int32_t *col)
+void ox_igemm_col(const ox_igemm *p, const void *packed, const int32_t *bias, int32_t zero_a,
+                  const ox_igemm_ep *ep, int32_t *col)
 {
     size_t nr = (size_t)p->uk->nr, k = p->k * p->n_run;
     for (size_t j = 0; j < p->panels * nr; j++) {
@@ -159,7 +171,8 @@ static void row_sums(const ox_igemm *p, const ox_itile *t, int32_t *sum)
 }
 
 /* A tile whose columns have zero points of their own. */
-static void tile_by_column(const ox_igemm *p, const ox_itile *t, const int32_t *zero, const int32_t *row_sum)
+static void tile_by_column(const ox_igemm *p, const ox_itile *t, const int32_t *zero,
+                           const int32_t *row_sum)
 {
     size_t nr = (size_t)p->uk->nr;
     int32_t sums[OX_IGEMM_MR * OX_IGEMM_NR], none[OX_IGEMM_NR] = { 0 };
@@ -170,19 +183,30 @@ static void tile_by_column(const ox_igemm *p, const ox_itile *t, const int32_t *
     p->uk->fn(&raw);
     for (size_t i = 0; i < t->m; i++)
         for (size_t j = 0; j < t->n; j++)
-            sums[i * nr + j] = (int32_t)((uint32_t)sums[i * nr + j] - (uint32_t)zero[j] * (uint32_t)row_sum[i]);
+            sums[i * nr + j] =
+                (int32_t)((uint32_t)sums[i * nr + j] - (uint32_t)zero[j] * (uint32_t)row_sum[i]);
     rest.col = none;
     ox_itile_store(&rest, sums, nr);
 }
 
-static size_t out_size(ox_iout out) { return out == OX_IOUT_8 ? 1 : 4; }
+static size_t out_size(ox_iout out)
+{
+    return out == OX_IOUT_8 ? 1 : 4;
+}
 
-void ox_igemm_tiles(const ox_igemm *p, const void *packed, const ox_igemm_ep *ep, const uint8_t *const *rows,
-                    size_t m, size_t panel0, size_t panel1, void *c, size_t ldc)
+void ox_igemm_tiles(const ox_igemm *p, const void *packed, const ox_igemm_ep *ep,
+                    const uint8_t *const *rows, size_t m, size_t panel0, size_t panel1, void *c,
+                    size_t ldc)
 {
     size_t nr = (size_t)p->uk->nr, mr = (size_t)p->uk->mr, elem = out_size(ep->out);
-    ox_itile t = { .n_run = p->n_run, .k = p->k, .out = ep->out, .lo = ep->lo, .hi = ep->hi, .zero = ep->zero,
-                   .table = ep->table, .ldc = ldc };
+    ox_itile t = { .n_run = p->n_run,
+                   .k = p->k,
+                   .out = ep->out,
+                   .lo = ep->lo,
+                   .hi = ep->hi,
+                   .zero = ep->zero,
+                   .table = ep->table,
+                   .ldc = ldc };
     for (size_t panel = panel0; panel < panel1; panel++) {
         size_t j = panel * nr;
         t.n = OX_MIN(nr, p->n - j);
@@ -213,7 +237,7 @@ void ox_igemm_tiles(const ox_igemm *p, const void *packed, const ox_igemm_ep *ep
 }
 
 typedef struct job {
-    const ox_igemm      *p;
+    const ox_igemm *p;
     const ox_igemm_args *args;
     size_t bm, n_bm, bp, n_bp; /* rows and panels of a block, and how many of them */
 } job;
@@ -226,9 +250,11 @@ static void run_block(void *ctx, int64_t block, int worker)
     const ox_igemm *p = w->p;
     const ox_igemm_args *g = w->args;
     size_t at = (size_t)block, mr = (size_t)p->uk->mr;
-    size_t panel = at % w->n_bp * w->bp, i0 = at / w->n_bp % w->n_bm * w->bm, batch = at / w->n_bp / w->n_bm;
+    size_t panel = at % w->n_bp * w->bp, i0 = at / w->n_bp % w->n_bm * w->bm,
+           batch = at / w->n_bp / w->n_bm;
     size_t m = OX_MIN(w->bm, g->m - i0);
-    const uint8_t *rows[MOST_ROWS + OX_IGEMM_MR], *a = g->a + (g->at_a ? g->at_a[batch] : 0) + i0 * g->lda;
+    const uint8_t *rows[MOST_ROWS + OX_IGEMM_MR],
+        *a = g->a + (g->at_a ? g->at_a[batch] : 0) + i0 * g->lda;
     const ox_igemm_ep *ep = g->eps ? g->ep + batch : g->ep;
     (void)worker;
     for (size_t i = 0; i < ceil_div(m, mr) * mr; i++)

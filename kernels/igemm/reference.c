@@ -1,4 +1,5 @@
-/* The integer tile in plain C: the reference, and what machines without a level of their own run. */
+/* The integer tile in plain C: the reference, and what machines without a level of their own run.
+ */
 #include "kernels/igemm/store.h"
 
 #include <string.h>

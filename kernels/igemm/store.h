@@ -1,4 +1,5 @@
-/* What follows the sums of a tile, in plain C: for rows whose vectors the compiler can make itself. */
+/* What follows the sums of a tile, in plain C: for rows whose vectors the compiler can make itself.
+ */
 #ifndef OX_IGEMM_STORE_H
 #define OX_IGEMM_STORE_H
 
@@ -50,7 +51,7 @@ static inline void ox_itile_store(const ox_itile *t, const int32_t *restrict sum
     const int32_t *restrict col = t->col;
     for (size_t i = 0; i < t->m; i++, sums += nr) {
         uint32_t row = t->row ? (uint32_t)t->row[i] : 0;
-        int32_t  s[OX_IGEMM_NR];
+        int32_t s[OX_IGEMM_NR];
         for (size_t j = 0; j < t->n; j++)
             s[j] = (int32_t)((uint32_t)sums[j] + (uint32_t)col[j] + row);
         if (t->n == nr)

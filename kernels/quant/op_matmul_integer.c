@@ -1,9 +1,9 @@
 /* MatMulInteger and QLinearMatMul: products of 8-bit matrices, numpy's matmul shapes.
  *
- * The usual case (zero points and scales per tensor or per column of B) goes through kernels/igemm; its
- * epilogue rescales in float, rounds half to even and saturates.  For the rest operands become int32 less their
- * zero points (per tensor, per row of A, per column of B) and are summed in int32, which ONNX lets overflow only
- * beyond 32 bits; where an operand is float8, sums are in double.
+ * The usual case (zero points and scales per tensor or per column of B) goes through kernels/igemm;
+ * its epilogue rescales in float, rounds half to even and saturates.  For the rest operands become
+ * int32 less their zero points (per tensor, per row of A, per column of B) and are summed in int32,
+ * which ONNX lets overflow only beyond 32 bits; where an operand is float8, sums are in double.
  *
  * Fusion (runtime/opt/qdq.c) puts on QLinearMatMul:
  *   input 8           a bias in float, one a column,
@@ -23,30 +23,42 @@
 
 /* What depends on B and the scales only: where those are constants, kept with the state. */
 struct parameters {
-    const void  *packed;
-    ox_igemm_ep *ep;     /* one a matrix of B */
+    const void *packed;
+    ox_igemm_ep *ep; /* one a matrix of B */
 };
 struct product {
-    ox_matrix         s;
-    ox_activation     act;
-    ox_igemm          gemm;
-    bool              fast, ready, a_signed;
-    size_t            m, batch;  /* rows of all products are one matrix if B is */
-    size_t            n_b, pack; /* matrices of B, bytes of one packed */
-    size_t           *at_a, *at_packed, *which; /* for each product: bytes, bytes, matrix */
+    ox_matrix s;
+    ox_activation act;
+    ox_igemm gemm;
+    bool fast, ready, a_signed;
+    size_t m, batch;                  /* rows of all products are one matrix if B is */
+    size_t n_b, pack;                 /* matrices of B, bytes of one packed */
+    size_t *at_a, *at_packed, *which; /* for each product: bytes, bytes, matrix */
     struct parameters p;
 };
 
-static bool is_qlinear(const ox_run *r) { return r->op->name[0] == 'Q'; }
-static const ox_tensor *input(const ox_run *r, int i) { return i < r->n_in ? r->in[i] : NULL; }
-static bool is_8bit(const ox_tensor *t) { return t->dtype == OX_I8 || t->dtype == OX_U8; }
+static bool is_qlinear(const ox_run *r)
+{
+    return r->op->name[0] == 'Q';
+}
+static const ox_tensor *input(const ox_run *r, int i)
+{
+    return i < r->n_in ? r->in[i] : NULL;
+}
+static bool is_8bit(const ox_tensor *t)
+{
+    return t->dtype == OX_I8 || t->dtype == OX_U8;
+}
 enum { A, A_ZERO, B, B_ZERO };
 static int slot(const ox_run *r, int what)
 {
     static const int integer[] = { 0, 2, 1, 3 }, qlinear[] = { 0, 2, 3, 5 };
     return is_qlinear(r) ? qlinear[what] : integer[what];
 }
-static int64_t elements(const ox_run *r, int i) { return input(r, i) ? ox_count(r->in[i]) : 1; }
+static int64_t elements(const ox_run *r, int i)
+{
+    return input(r, i) ? ox_count(r->in[i]) : 1;
+}
 
 static ox_code prepare_product(ox_run *r)
 {
@@ -61,10 +73,12 @@ static ox_code prepare_product(ox_run *r)
     OX_TRY(ox_activation_read(r, &q->act));
     int64_t n_zb = elements(r, slot(r, B_ZERO)), size = s->k * s->n;
     bool columns = n_zb == 1 || (n_zb == s->n && b->rank >= 1);
-    q->fast = is_8bit(a) && is_8bit(b) && elements(r, slot(r, A_ZERO)) == 1 && columns && ox_count(r->out[0]) > 0;
+    q->fast = is_8bit(a) && is_8bit(b) && elements(r, slot(r, A_ZERO)) == 1 && columns &&
+              ox_count(r->out[0]) > 0;
     if (is_qlinear(r))
-        q->fast = q->fast && (is_8bit(r->out[0]) || r->out[0]->dtype == OX_F32) && elements(r, 1) == 1 &&
-                  (elements(r, 4) == 1 || elements(r, 4) == s->n) && elements(r, 6) == 1 && elements(r, 7) == 1;
+        q->fast = q->fast && (is_8bit(r->out[0]) || r->out[0]->dtype == OX_F32) &&
+                  elements(r, 1) == 1 && (elements(r, 4) == 1 || elements(r, 4) == s->n) &&
+                  elements(r, 6) == 1 && elements(r, 7) == 1;
     if (!q->fast)
         return OX_OK;
     q->a_signed = a->dtype == OX_I8;
@@ -94,15 +108,22 @@ static ox_code prepare_product(ox_run *r)
     return OX_OK;
 }
 
-struct packing { const struct product *q; const ox_tensor *b; char *to; bool turned; };
+struct packing {
+    const struct product *q;
+    const ox_tensor *b;
+    char *to;
+    bool turned;
+};
 
 static void pack_one(void *ctx, int64_t i, int worker)
 {
     const struct packing *j = ctx;
     const struct product *q = j->q;
     size_t n = (size_t)q->s.n, k = (size_t)q->s.k;
-    ox_igemm_b b = { .b = (const char *)j->b->data + (size_t)i * n * k, .is_signed = j->b->dtype == OX_I8,
-                     .row = j->turned ? 1 : n, .col = j->turned ? k : 1 };
+    ox_igemm_b b = { .b = (const char *)j->b->data + (size_t)i * n * k,
+                     .is_signed = j->b->dtype == OX_I8,
+                     .row = j->turned ? 1 : n,
+                     .col = j->turned ? k : 1 };
     (void)worker;
     ox_igemm_pack(&q->gemm, &b, j->to + (size_t)i * q->pack);
 }
@@ -140,7 +161,8 @@ static ox_code pack_b(ox_run *r, const struct product *q, struct parameters *p, 
 static ox_code scales(ox_run *r, const struct product *q, ox_igemm_ep *ep, allocate *alloc)
 {
     int64_t n_a, n_b, n_y, n_bias = 0, n_z;
-    const double *a = ox_in_f64s(r, 1, &n_a), *b = ox_in_f64s(r, 4, &n_b), *y = ox_in_f64s(r, 6, &n_y);
+    const double *a = ox_in_f64s(r, 1, &n_a), *b = ox_in_f64s(r, 4, &n_b),
+                 *y = ox_in_f64s(r, 6, &n_y);
     const double *bias = input(r, 8) ? ox_in_f64s(r, 8, &n_bias) : NULL;
     const int64_t *zero = ox_in_i64s(r, 7, &n_z);
     size_t columns = ox_igemm_columns(&q->gemm), n = q->gemm.n;
@@ -148,7 +170,8 @@ static ox_code scales(ox_run *r, const struct product *q, ox_igemm_ep *ep, alloc
     if (!a || !b || !y || !zero || !mul || !add || (input(r, 8) && !bias))
         return OX_NO_MEMORY(r);
     if (bias && n_bias != 1 && n_bias != (int64_t)n)
-        return OX_FAIL(r->err, OX_E_SHAPE, "a bias of %lld elements for %zu columns", (long long)n_bias, n);
+        return OX_FAIL(r->err, OX_E_SHAPE, "a bias of %lld elements for %zu columns",
+                       (long long)n_bias, n);
     memset(mul, 0, columns * sizeof(*mul));
     memset(add, 0, columns * sizeof(*add));
     for (size_t j = 0; j < n; j++) {
@@ -171,10 +194,12 @@ static ox_code scales(ox_run *r, const struct product *q, ox_igemm_ep *ep, alloc
     return OX_OK;
 }
 
-static ox_code zeros(ox_run *r, const struct product *q, ox_igemm_ep *ep, int32_t *zero_a, allocate *alloc)
+static ox_code zeros(ox_run *r, const struct product *q, ox_igemm_ep *ep, int32_t *zero_a,
+                     allocate *alloc)
 {
     int64_t n_a, n_b;
-    const int64_t *za = ox_in_i64s(r, slot(r, A_ZERO), &n_a), *zb = ox_in_i64s(r, slot(r, B_ZERO), &n_b);
+    const int64_t *za = ox_in_i64s(r, slot(r, A_ZERO), &n_a),
+                  *zb = ox_in_i64s(r, slot(r, B_ZERO), &n_b);
     bool b_signed = r->in[slot(r, B)]->dtype == OX_I8, same = true;
     if ((!za && input(r, slot(r, A_ZERO))) || (!zb && input(r, slot(r, B_ZERO))))
         return OX_NO_MEMORY(r);
@@ -220,7 +245,11 @@ static ox_code read_parameters(ox_run *r, const struct product *q, struct parame
     return OX_OK;
 }
 
-struct flip { const uint8_t *from; uint8_t *to; size_t n; };
+struct flip {
+    const uint8_t *from;
+    uint8_t *to;
+    size_t n;
+};
 enum { FLIP = 1 << 15 };
 
 static void flip_block(void *ctx, int64_t block, int worker)
@@ -237,8 +266,15 @@ static ox_code run_fast(ox_run *r)
     struct parameters own, *p = q->ready ? &q->p : &own;
     if (!q->ready || !q->p.ep)
         OX_TRY(read_parameters(r, q, p, false));
-    ox_igemm_args args = { .a = r->in[0]->data, .m = q->m, .lda = q->gemm.k, .ldc = q->gemm.n, .batch = q->batch,
-                           .at_a = q->at_a, .packed = p->packed, .at_packed = q->at_packed, .ep = p->ep,
+    ox_igemm_args args = { .a = r->in[0]->data,
+                           .m = q->m,
+                           .lda = q->gemm.k,
+                           .ldc = q->gemm.n,
+                           .batch = q->batch,
+                           .at_a = q->at_a,
+                           .packed = p->packed,
+                           .at_packed = q->at_packed,
+                           .ep = p->ep,
                            .c = r->out[0]->data };
     if (ox_igemm_flips(&q->gemm, q->a_signed)) {
         struct flip f = { args.a, NULL, (size_t)ox_count(r->in[0]) };
@@ -268,10 +304,10 @@ static ox_code infer_integer(ox_run *r)
 }
 
 struct row_job {
-    const ox_run    *r;
+    const ox_run *r;
     const ox_matrix *s;
-    const int32_t   *a, *b; /* zero points taken off */
-    int32_t         *y;
+    const int32_t *a, *b; /* zero points taken off */
+    int32_t *y;
 };
 
 static void row(void *ctx, int64_t block, int worker)
@@ -353,7 +389,8 @@ static ox_code products_f8(ox_run *r, const ox_matrix *s, double *y)
     OX_TRY(operand(r, s, 3, 5, true, &b));
     for (int64_t block = 0; block < s->batch * s->m; block++)
         for (int64_t c = 0; c < s->n; c++) {
-            const double *x = a + s->at_a[block / s->m] + block % s->m * s->k, *w = b + s->at_b[block / s->m];
+            const double *x = a + s->at_a[block / s->m] + block % s->m * s->k,
+                         *w = b + s->at_b[block / s->m];
             double sum = 0;
             for (int64_t p = 0; p < s->k; p++)
                 sum += x[p] * w[p * s->n + c];
@@ -368,18 +405,23 @@ static ox_code run_qlinear(ox_run *r)
     const ox_matrix *s = &q->s;
     if (q->fast)
         return run_fast(r);
-    if (input(r, 8) || input(r, 9) || ox_attr_given(r, "onnxrun_float") || ox_attr_given(r, "onnxrun_activation"))
-        return OX_FAIL(r->err, OX_E_UNSUPPORTED, "a fused product needs scales of tensors or columns");
+    if (input(r, 8) || input(r, 9) || ox_attr_given(r, "onnxrun_float") ||
+        ox_attr_given(r, "onnxrun_activation"))
+        return OX_FAIL(r->err, OX_E_UNSUPPORTED,
+                       "a fused product needs scales of tensors or columns");
     int64_t count = s->batch * s->m * s->n, n_a, n_b, n_y, n_z;
     double *y = ox_scratch_array(r, (size_t)count, sizeof(*y));
-    const double *sa = ox_in_f64s(r, 1, &n_a), *sb = ox_in_f64s(r, 4, &n_b), *sy = ox_in_f64s(r, 6, &n_y);
+    const double *sa = ox_in_f64s(r, 1, &n_a), *sb = ox_in_f64s(r, 4, &n_b),
+                 *sy = ox_in_f64s(r, 6, &n_y);
     const double *zy = ox_in_f64s(r, 7, &n_z);
     if (!y || !sa || !sb || !sy || !zy)
         return OX_NO_MEMORY(r);
-    if (!ox_matrix_fits(s, n_a, false) || !ox_matrix_fits(s, n_b, true) || !ox_matrix_fits(s, n_y, false) ||
-        (n_z != 1 && n_z != n_y))
-        return OX_FAIL(r->err, OX_E_SHAPE, "scales have %lld, %lld and %lld elements for a product of %lldx%lld",
-                       (long long)n_a, (long long)n_b, (long long)n_y, (long long)s->m, (long long)s->n);
+    if (!ox_matrix_fits(s, n_a, false) || !ox_matrix_fits(s, n_b, true) ||
+        !ox_matrix_fits(s, n_y, false) || (n_z != 1 && n_z != n_y))
+        return OX_FAIL(r->err, OX_E_SHAPE,
+                       "scales have %lld, %lld and %lld elements for a product of %lldx%lld",
+                       (long long)n_a, (long long)n_b, (long long)n_y, (long long)s->m,
+                       (long long)s->n);
     if (ox_is_int(r->in[0]->dtype) && ox_is_int(r->in[3]->dtype)) {
         int32_t *sum = ox_scratch_array(r, (size_t)count, sizeof(*sum));
         if (!sum)
@@ -409,7 +451,9 @@ static int64_t flops(const ox_run *r)
     return 2 * s->batch * s->m * s->n * s->k;
 }
 
-OX_OP(MatMulInteger, 10) .infer = infer_integer, .prepare = prepare, .run_any = run_integer,
-    .key = OX_KEY_NONE, .state_size = sizeof(struct product), .error = { ERR_EXACT, 0 }, .flops = flops OX_END;
-OX_OP(QLinearMatMul, 10) .infer = infer_qlinear, .prepare = prepare, .run_any = run_qlinear,
-    .key = OX_KEY_NONE, .state_size = sizeof(struct product), .error = { ERR_EXACT, 0 }, .flops = flops OX_END;
+OX_OP(MatMulInteger, 10).infer = infer_integer, .prepare = prepare, .run_any = run_integer,
+                     .key = OX_KEY_NONE, .state_size = sizeof(struct product),
+                     .error = { ERR_EXACT, 0 }, .flops = flops OX_END;
+OX_OP(QLinearMatMul, 10).infer = infer_qlinear, .prepare = prepare, .run_any = run_qlinear,
+                     .key = OX_KEY_NONE, .state_size = sizeof(struct product),
+                     .error = { ERR_EXACT, 0 }, .flops = flops OX_END;

@@ -1,14 +1,20 @@
 /* Operators that fusion makes of quantised graphs (runtime/opt/qdq.c); no model has them.
  *
  * QTable(x, table): y = table[x], 256 elements for the bit patterns of an 8-bit x, of y's type.
- * QAdd, QMul(a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero, table?): numbers of 8 bits, numpy's broadcasting; b may
- * be float32 instead (its scale and zero point absent).  Computed in float32, rounded half to even; table as above
- * replaces the results. */
+ * QAdd, QMul(a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero, table?): numbers of 8 bits,
+ * numpy's broadcasting; b may be float32 instead (its scale and zero point absent).  Computed in
+ * float32, rounded half to even; table as above replaces the results. */
 #include "kernels/quant/quant.h"
 #include "runtime/op.h"
 
-static bool is_8bit(const ox_tensor *t) { return t && (t->dtype == OX_I8 || t->dtype == OX_U8); }
-static const ox_tensor *input(const ox_run *r, int i) { return i < r->n_in ? r->in[i] : NULL; }
+static bool is_8bit(const ox_tensor *t)
+{
+    return t && (t->dtype == OX_I8 || t->dtype == OX_U8);
+}
+static const ox_tensor *input(const ox_run *r, int i)
+{
+    return i < r->n_in ? r->in[i] : NULL;
+}
 
 static ox_code check_table(ox_run *r, int i)
 {
@@ -21,7 +27,12 @@ static ox_code check_table(ox_run *r, int i)
 /* ---- QTable ---- */
 
 enum { BLOCK = 1 << 14 };
-struct look { const uint8_t *x, *table; uint8_t *y; size_t n; ox_uk_lookup *fn; };
+struct look {
+    const uint8_t *x, *table;
+    uint8_t *y;
+    size_t n;
+    ox_uk_lookup *fn;
+};
 
 static void look_block(void *ctx, int64_t block, int worker)
 {
@@ -52,19 +63,19 @@ static ox_code run_table(ox_run *r)
 
 enum { A, A_SCALE, A_ZERO, B, B_SCALE, B_ZERO, Y_SCALE, Y_ZERO, TABLE };
 struct pair {
-    ox_qpair         p;
-    ox_uk_qpair     *fn;
+    ox_qpair p;
+    ox_uk_qpair *fn;
     ox_uk_qpair_f32 *fn_f32;
-    ox_uk_lookup    *lookup;
-    const uint8_t   *table;
-    float            factor; /* of float operands */
+    ox_uk_lookup *lookup;
+    const uint8_t *table;
+    float factor; /* of float operands */
 };
 
 static ox_code infer_pair(ox_run *r)
 {
     const ox_tensor *b = input(r, B), *t = input(r, TABLE);
-    if (r->n_in <= Y_ZERO || !is_8bit(r->in[A]) || !is_8bit(r->in[Y_ZERO]) || !b || (!is_8bit(b) && b->dtype != OX_F32) ||
-        (t && !is_8bit(t)))
+    if (r->n_in <= Y_ZERO || !is_8bit(r->in[A]) || !is_8bit(r->in[Y_ZERO]) || !b ||
+        (!is_8bit(b) && b->dtype != OX_F32) || (t && !is_8bit(t)))
         return OX_FAIL(r->err, OX_E_TYPE, "%s takes 8-bit inputs", r->op->name);
     int rank = r->in[A]->rank;
     int64_t dim[OX_MAX_RANK];
@@ -82,12 +93,15 @@ static ox_code read_q8(ox_run *r, int scale, int zero, ox_dtype type, ox_q8 *q)
     const double *s = ox_in_f64s(r, scale, &n_s);
     const int64_t *z = input(r, zero) ? ox_in_i64s(r, zero, &n_z) : NULL;
     if (n_s != 1 || n_z != 1 || !s)
-        return OX_FAIL(r->err, OX_E_SHAPE, "inputs %d and %d are no scale and zero point", scale, zero);
-    *q = (ox_q8){ (float)s[0], (z ? (int32_t)z[0] : 0) + (type == OX_I8 ? 128 : 0), type == OX_I8 ? 0x80 : 0 };
+        return OX_FAIL(r->err, OX_E_SHAPE, "inputs %d and %d are no scale and zero point", scale,
+                       zero);
+    *q = (ox_q8){ (float)s[0], (z ? (int32_t)z[0] : 0) + (type == OX_I8 ? 128 : 0),
+                  type == OX_I8 ? 0x80 : 0 };
     return OX_OK;
 }
 
-static void loop(size_t n, const void *x, int sx, const void *y, int sy, void *z, const void *params)
+static void loop(size_t n, const void *x, int sx, const void *y, int sy, void *z,
+                 const void *params)
 {
     const struct pair *s = params;
     s->fn(n, x, (size_t)sx, y, (size_t)sy, z, &s->p);
@@ -95,7 +109,8 @@ static void loop(size_t n, const void *x, int sx, const void *y, int sy, void *z
         s->lookup(n, z, z, s->table);
 }
 
-static void loop_f32(size_t n, const void *x, int sx, const void *y, int sy, void *z, const void *params)
+static void loop_f32(size_t n, const void *x, int sx, const void *y, int sy, void *z,
+                     const void *params)
 {
     enum { STEP = 256 };
     const struct pair *s = params;
@@ -118,7 +133,10 @@ static ox_code run_pair(ox_run *r)
     ox_quant_kernels k = ox_quant_pick();
     bool mul = r->op->name[1] == 'M';
     const ox_tensor *b = r->in[B];
-    struct pair s = { .fn = mul ? k.mul : k.add, .fn_f32 = mul ? k.mul_f32 : k.add_f32, .lookup = k.lookup, .factor = 1 };
+    struct pair s = { .fn = mul ? k.mul : k.add,
+                      .fn_f32 = mul ? k.mul_f32 : k.add_f32,
+                      .lookup = k.lookup,
+                      .factor = 1 };
     OX_TRY(check_table(r, TABLE));
     s.table = input(r, TABLE) ? r->in[TABLE]->data : NULL;
     OX_TRY(read_q8(r, A_SCALE, A_ZERO, r->in[A]->dtype, &s.p.a));
@@ -134,9 +152,9 @@ static ox_code run_pair(ox_run *r)
     return ox_map2_of(r, r->in[A], b, r->out[0], loop, &s);
 }
 
-OX_OP(QTable, 1) .domain = "onnxrun", .infer = infer_table, .run_any = run_table, .key = OX_KEY_NONE,
-    .error = { ERR_EXACT, 0 }, .flags = OX_SYMBOLIC | OX_INPLACE0 OX_END;
-OX_OP(QAdd, 1) .domain = "onnxrun", .infer = infer_pair, .run_any = run_pair, .key = OX_KEY_NONE,
-    .error = { ERR_EXACT, 0 }, .flags = OX_SYMBOLIC OX_END;
-OX_OP(QMul, 1) .domain = "onnxrun", .infer = infer_pair, .run_any = run_pair, .key = OX_KEY_NONE,
-    .error = { ERR_EXACT, 0 }, .flags = OX_SYMBOLIC OX_END;
+OX_OP(QTable, 1).domain = "onnxrun", .infer = infer_table, .run_any = run_table, .key = OX_KEY_NONE,
+              .error = { ERR_EXACT, 0 }, .flags = OX_SYMBOLIC | OX_INPLACE0 OX_END;
+OX_OP(QAdd, 1).domain = "onnxrun", .infer = infer_pair, .run_any = run_pair, .key = OX_KEY_NONE,
+            .error = { ERR_EXACT, 0 }, .flags = OX_SYMBOLIC OX_END;
+OX_OP(QMul, 1).domain = "onnxrun", .infer = infer_pair, .run_any = run_pair, .key = OX_KEY_NONE,
+            .error = { ERR_EXACT, 0 }, .flags = OX_SYMBOLIC OX_END;

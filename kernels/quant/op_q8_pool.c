@@ -1,12 +1,12 @@
-/* QMaxPool, which fusion makes of MaxPool on 8 bits (runtime/opt/qdq_layout.c): x and y have channels last; attributes as
- * MaxPool has them. */
+/* QMaxPool, which fusion makes of MaxPool on 8 bits (runtime/opt/qdq_layout.c): x and y have
+ * channels last; attributes as MaxPool has them. */
 #include "kernels/window.h"
 
 #include <string.h>
 
 struct pool {
     ox_window window;
-    int64_t   c, in_size, out_size, taps;
+    int64_t c, in_size, out_size, taps;
 };
 
 /* x as ONNX has it: channels first. */
@@ -21,7 +21,8 @@ static ox_tensor channels_first(const ox_tensor *from)
 
 static ox_code read_window(ox_run *r, ox_window *g, ox_tensor *x)
 {
-    if (r->n_in < 1 || !r->in[0] || r->in[0]->rank < 3 || (r->in[0]->dtype != OX_U8 && r->in[0]->dtype != OX_I8))
+    if (r->n_in < 1 || !r->in[0] || r->in[0]->rank < 3 ||
+        (r->in[0]->dtype != OX_U8 && r->in[0]->dtype != OX_I8))
         return OX_FAIL(r->err, OX_E_TYPE, "QMaxPool takes 8-bit images");
     *x = channels_first(r->in[0]);
     return ox_window_init(r, g, x, NULL);
@@ -57,12 +58,14 @@ static ox_code prepare(ox_run *r)
     return OX_OK;
 }
 
-/* Where tap (all dimensions but the last) meets output row `row`: offset in pixels of the input row's first, or -1. */
+/* Where tap (all dimensions but the last) meets output row `row`: offset in pixels of the input
+ * row's first, or -1. */
 static int64_t input_row(const ox_window *g, int64_t row, int64_t tap)
 {
     int64_t at = 0, size = g->in[g->n - 1];
     for (int d = g->n - 2; d >= 0; d--) {
-        int64_t i = row % g->out[d] * g->stride[d] + tap % g->kernel[d] * g->dilation[d] - g->begin[d];
+        int64_t i =
+            row % g->out[d] * g->stride[d] + tap % g->kernel[d] * g->dilation[d] - g->begin[d];
         if (i < 0 || i >= g->in[d])
             return -1;
         row /= g->out[d];
@@ -89,7 +92,8 @@ static void block(void *ctx, int64_t b, int worker)
     const struct pool *s = r->state;
     const ox_window *g = &s->window;
     int last = g->n - 1;
-    int64_t width = g->out[last], rows = s->out_size / width, image = b / rows, kw = g->kernel[last];
+    int64_t width = g->out[last], rows = s->out_size / width, image = b / rows,
+            kw = g->kernel[last];
     uint8_t flip = r->in[0]->dtype == OX_I8 ? 0x80 : 0;
     const uint8_t *x = (const uint8_t *)r->in[0]->data + image * s->in_size * s->c;
     uint8_t *y = (uint8_t *)r->out[0]->data + b * width * s->c;
@@ -113,5 +117,6 @@ static ox_code run(ox_run *r)
     return OX_OK;
 }
 
-OX_OP(QMaxPool, 1) .domain = "onnxrun", .infer = infer, .prepare = prepare, .run_any = run, .key = OX_KEY_NONE,
-    .error = { ERR_EXACT, 0 }, .state_size = sizeof(struct pool), .flags = OX_SYMBOLIC OX_END;
+OX_OP(QMaxPool, 1).domain = "onnxrun", .infer = infer, .prepare = prepare, .run_any = run,
+                .key = OX_KEY_NONE, .error = { ERR_EXACT, 0 }, .state_size = sizeof(struct pool),
+                .flags = OX_SYMBOLIC OX_END;

@@ -1,5 +1,5 @@
-/* Loops over 8-bit numbers; compiled once per instruction-set level.  No fused multiply-adds: every level gives the
- * same bits. */
+/* Loops over 8-bit numbers; compiled once per instruction-set level.  No fused multiply-adds: every
+ * level gives the same bits. */
 #include "kernels/math/base.h"
 #include "kernels/quant/quant.h"
 
@@ -40,8 +40,8 @@ void OX_UK(quantize8)(size_t n, const float *x, uint8_t *y, const ox_q8 *q)
         y[k] = narrow(expr, lo, hi, out.zero, out.flip);
 /* One loop for each way of stepping, so that each can be vectorised. */
 #define PAIR(name, type, expr)                                                                     \
-    void OX_UK(name)(size_t n, const uint8_t *a, size_t step_a, const type *b, size_t step_b, uint8_t *y,          \
-                     const ox_qpair *p)                                                            \
+    void OX_UK(name)(size_t n, const uint8_t *a, size_t step_a, const type *b, size_t step_b,      \
+                     uint8_t *y, const ox_qpair *p)                                                \
     {                                                                                              \
         const ox_q8 qa = p->a, qb = p->b, out = p->y;                                              \
         const float lo = (float)-out.zero, hi = (float)(255 - out.zero);                           \
@@ -56,8 +56,8 @@ void OX_UK(quantize8)(size_t n, const float *x, uint8_t *y, const ox_q8 *q)
             LOOP(0, k, expr(one, b[step_b ? k : 0]))                                               \
         }                                                                                          \
     }
-#define ADD(u, v)     (WIDE(u, qa) + WIDE(v, qb))
-#define MUL(u, v)     (WIDE(u, qa) * WIDE(v, qb))
+#define ADD(u, v) (WIDE(u, qa) + WIDE(v, qb))
+#define MUL(u, v) (WIDE(u, qa) * WIDE(v, qb))
 #define ADD_F32(u, v) (WIDE(u, qa) + (v))
 #define MUL_F32(u, v) (WIDE(u, qa) * (v))
 PAIR(qadd, uint8_t, ADD)

@@ -12,11 +12,15 @@ static const ox_tensor *one_scale(const ox_graph *g, int v)
     return s > 0 && s < INFINITY ? c : NULL;
 }
 
-static bool is_8bit(ox_dtype t) { return t == OX_I8 || t == OX_U8; }
+static bool is_8bit(ox_dtype t)
+{
+    return t == OX_I8 || t == OX_U8;
+}
 
 static bool read(const ox_graph *g, const ox_node *n, ox_quant *q)
 {
-    if (n->n_in < 2 || n->n_out != 1 || ox_int_attr(n, "block_size", 0) || ox_int_attr(n, "precision", 0))
+    if (n->n_in < 2 || n->n_out != 1 || ox_int_attr(n, "block_size", 0) ||
+        ox_int_attr(n, "precision", 0))
         return false;
     q->scale = n->in[1];
     q->zero = n->n_in > 2 ? n->in[2] : OX_ABSENT;
@@ -55,11 +59,12 @@ bool ox_quantises(const ox_graph *g, const ox_node *n, ox_quant *q)
 bool ox_same_quant(const ox_quant *a, const ox_quant *b)
 {
     int64_t za = a->z ? ox_get_i64(a->z, 0) : 0, zb = b->z ? ox_get_i64(b->z, 0) : 0;
-    return a->dtype == b->dtype && za == zb && *(const float *)a->s->data == *(const float *)b->s->data;
+    return a->dtype == b->dtype && za == zb &&
+           *(const float *)a->s->data == *(const float *)b->s->data;
 }
 
-int ox_add_node(ox_session *s, ox_graph *g, const char *domain, const char *op_type, int opset, const int *in,
-                int n_in, int out, const char *name)
+int ox_add_node(ox_session *s, ox_graph *g, const char *domain, const char *op_type, int opset,
+                const int *in, int n_in, int out, const char *name)
 {
     int *outs = ox_arena_array(s->arena, 1, sizeof(*outs));
     ox_node *n = outs ? ox_graph_add_node(g) : NULL;
@@ -86,7 +91,8 @@ int ox_add_made(ox_session *s, ox_graph *g, int like, const char *suffix, int pr
     return v;
 }
 
-int ox_add_number(ox_session *s, ox_graph *g, const char *name, ox_dtype dtype, double value, ox_error *err)
+int ox_add_number(ox_session *s, ox_graph *g, const char *name, ox_dtype dtype, double value,
+                  ox_error *err)
 {
     ox_tensor t;
     if (ox_tensor_alloc(&t, dtype, 0, NULL, err) != OX_OK)
@@ -110,7 +116,8 @@ static bool is_one_of(const ox_node *n, const char *const *names)
 /* Operators that take 8 bits and put the elements of input 0 into another order. */
 static bool reorders(const ox_node *n)
 {
-    static const char *const names[] = { "Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", "Identity",
+    static const char *const names[] = { "Reshape",      "Transpose",    "Flatten",
+                                         "Squeeze",      "Unsqueeze",    "Identity",
                                          "DepthToSpace", "SpaceToDepth", NULL };
     return is_one_of(n, names);
 }
@@ -119,7 +126,8 @@ static bool reorders(const ox_node *n)
 static bool moves(const ox_node *n)
 {
     static const char *const names[] = { "Slice", "Gather", "Expand", "MaxPool", NULL };
-    return reorders(n) || (is_one_of(n, names) && (!ox_is_op(n, "MaxPool") || (n->schema && n->schema->since >= 12)));
+    return reorders(n) || (is_one_of(n, names) &&
+                           (!ox_is_op(n, "MaxPool") || (n->schema && n->schema->since >= 12)));
 }
 
 /* move(dequantised x) becomes dequantised move(x). */
@@ -164,7 +172,6 @@ static ox_code rise(ox_session *s, ox_graph *g, size_t m, size_t k, ox_dtype dty
     return OX_OK;
 }
 
-
 /* Casts to the type that QuantizeLinear gives, as PyTorch writes behind each. */
 static ox_code drop_casts(ox_graph *g, ox_error *err)
 {
@@ -197,8 +204,7 @@ ox_code ox_pass_qdq_move(ox_session *s, ox_graph *g, ox_error *err)
     OX_TRY(drop_casts(g, err));
     for (size_t k = 0, n = g->n_node; k < n; k++) {
         ox_quant q;
-        if (g->node[k].op_type && moves(&g->node[k]) &&
-            ox_dequantised(g, g->node[k].in[0], &q))
+        if (g->node[k].op_type && moves(&g->node[k]) && ox_dequantised(g, g->node[k].in[0], &q))
             OX_TRY(sink(s, g, k, &q, err));
     }
     OX_TRY(ox_graph_sort(g, err));
@@ -210,7 +216,8 @@ ox_code ox_pass_qdq_move(ox_session *s, ox_graph *g, ox_error *err)
         if (!ox_quantises(g, n, &q))
             continue;
         const ox_node *m = ox_producer(g, n->in[0]);
-        if (m && (reorders(m) || (ox_is_op(m, "MaxPool") && moves(m))) && ox_only_user(g, m->out[0]) == n)
+        if (m && (reorders(m) || (ox_is_op(m, "MaxPool") && moves(m))) &&
+            ox_only_user(g, m->out[0]) == n)
             OX_TRY(rise(s, g, (size_t)(m - g->node), k, q.dtype, err));
     }
     return ox_graph_sort(g, err);

@@ -1,12 +1,14 @@
-/* Products, sums and their like between DequantizeLinear and QuantizeLinear become integer operators.
+/* Products, sums and their like between DequantizeLinear and QuantizeLinear become integer
+ * operators.
  *
- *   Conv, MatMul, Gemm on 8-bit operands   QLinearConv, QLinearMatMul (kernels/conv, kernels/quant), which take a float
- *                                          bias, Relu or Clip, and give floats where nothing quantises them
- *   Add, Mul                               QAdd, QMul (kernels/quant/op_q8.c)
- *   a table behind any of them             its last input
+ *   Conv, MatMul, Gemm on 8-bit operands   QLinearConv, QLinearMatMul (kernels/conv,
+ * kernels/quant), which take a float bias, Relu or Clip, and give floats where nothing quantises
+ * them Add, Mul                               QAdd, QMul (kernels/quant/op_q8.c) a table behind any
+ * of them             its last input
  *
- * Integer sums are exact, and one float32 multiplication and addition follow where the graph as written rounds
- * every product: the result may differ by one step where the exact one lies near the middle of two. */
+ * Integer sums are exact, and one float32 multiplication and addition follow where the graph as
+ * written rounds every product: the result may differ by one step where the exact one lies near the
+ * middle of two. */
 #include "runtime/opt/qdq.h"
 
 #include <math.h>
@@ -14,16 +16,21 @@
 
 /* ---- operands ---- */
 
-/* A constant 8-bit operand of a product: one scale, or one for each of `n` filters or columns along `axis`. */
+/* A constant 8-bit operand of a product: one scale, or one for each of `n` filters or columns along
+ * `axis`. */
 static bool constant_operand(ox_graph *g, int v, int axis, ox_quant *q)
 {
     const ox_node *n = ox_made_by(g, v, "DequantizeLinear");
-    if (!n || n->n_in < 2 || n->in[0] < 0 || ox_int_attr(n, "block_size", 0) || ox_int_attr(n, "output_dtype", OX_F32) != OX_F32)
+    if (!n || n->n_in < 2 || n->in[0] < 0 || ox_int_attr(n, "block_size", 0) ||
+        ox_int_attr(n, "output_dtype", OX_F32) != OX_F32)
         return false;
     const ox_tensor *x = g->value[n->in[0]].constant, *s = g->value[n->in[1]].constant;
-    *q = (ox_quant){ .x = n->in[0], .scale = n->in[1], .zero = n->n_in > 2 ? n->in[2] : OX_ABSENT, .s = s };
+    *q = (ox_quant){
+        .x = n->in[0], .scale = n->in[1], .zero = n->n_in > 2 ? n->in[2] : OX_ABSENT, .s = s
+    };
     q->z = q->zero >= 0 ? g->value[q->zero].constant : NULL;
-    if (!x || !s || s->dtype != OX_F32 || (x->dtype != OX_I8 && x->dtype != OX_U8) || (q->zero >= 0 && !q->z))
+    if (!x || !s || s->dtype != OX_F32 || (x->dtype != OX_I8 && x->dtype != OX_U8) ||
+        (q->zero >= 0 && !q->z))
         return false;
     q->dtype = x->dtype;
     int64_t count = ox_count(s);
@@ -42,20 +49,25 @@ static int float_bias(ox_session *s, ox_graph *g, int v, int64_t n, ox_error *er
     const ox_tensor *c = v >= 0 ? g->value[v].constant : NULL;
     const ox_node *dq = ox_made_by(g, v, "DequantizeLinear");
     if (c)
-        return c->dtype == OX_F32 && ox_count(c) == n && (c->rank == 1 || (c->rank == 2 && c->dim[0] == 1)) ? v : -1;
+        return c->dtype == OX_F32 && ox_count(c) == n &&
+                       (c->rank == 1 || (c->rank == 2 && c->dim[0] == 1))
+                   ? v
+                   : -1;
     if (!dq || dq->n_in < 2)
         return -1;
     const ox_tensor *x = g->value[dq->in[0]].constant, *k = g->value[dq->in[1]].constant;
     const ox_tensor *z = dq->n_in > 2 && dq->in[2] >= 0 ? g->value[dq->in[2]].constant : NULL;
-    if (!x || !k || (dq->n_in > 2 && dq->in[2] >= 0 && !z) || k->dtype != OX_F32 || x->rank != 1 || x->dim[0] != n ||
-        (ox_count(k) != 1 && ox_count(k) != n) || (z && ox_count(z) != ox_count(k)) || !ox_is_int(x->dtype))
+    if (!x || !k || (dq->n_in > 2 && dq->in[2] >= 0 && !z) || k->dtype != OX_F32 || x->rank != 1 ||
+        x->dim[0] != n || (ox_count(k) != 1 && ox_count(k) != n) ||
+        (z && ox_count(z) != ox_count(k)) || !ox_is_int(x->dtype))
         return -1;
     ox_tensor t;
     if (ox_tensor_alloc(&t, OX_F32, 1, &n, err) != OX_OK)
         return -1;
     for (int64_t i = 0; i < n; i++) {
         int64_t at = ox_count(k) == 1 ? 0 : i;
-        ((float *)t.data)[i] = (float)(ox_get_i64(x, i) - (z ? ox_get_i64(z, at) : 0)) * ((const float *)k->data)[at];
+        ((float *)t.data)[i] =
+            (float)(ox_get_i64(x, i) - (z ? ox_get_i64(z, at) : 0)) * ((const float *)k->data)[at];
     }
     return ox_add_constant(s, g, ox_arena_printf(s->arena, "%s/float", g->value[v].name), &t);
 }
@@ -63,21 +75,25 @@ static int float_bias(ox_session *s, ox_graph *g, int v, int64_t n, ox_error *er
 /* ---- what stands behind ---- */
 
 typedef struct behind {
-    ox_node    *act, *bias_add, *last; /* last: QuantizeLinear, or NULL */
-    int         bias;
-    const char *name;  /* of the activation */
-    float       alpha, beta;
-    ox_quant    y;
+    ox_node *act, *last; /* last: QuantizeLinear, or NULL */
+    int bias;
+    const char *name; /* of the activation */
+    float alpha, beta;
+    ox_quant y;
 } behind;
 
 /* Relu or Clip, which commute with rounding to a grid. */
-static bool is_clamp(const char *name) { return strcmp(name, "Relu") == 0 || strcmp(name, "Clip") == 0; }
+static bool is_clamp(const char *name)
+{
+    return strcmp(name, "Relu") == 0 || strcmp(name, "Clip") == 0;
+}
 
 static void look_behind(ox_graph *g, int v, behind *b)
 {
     ox_node *n = ox_only_user(g, v);
-    if (n && n->n_in > 0 && n->in[0] == v && ox_epilogue_activation(g, n, &b->name, &b->alpha, &b->beta) &&
-        is_clamp(b->name) && n->n_out == 1) {
+    if (n && n->n_in > 0 && n->in[0] == v &&
+        ox_epilogue_activation(g, n, &b->name, &b->alpha, &b->beta) && is_clamp(b->name) &&
+        n->n_out == 1) {
         b->act = n;
         n = ox_only_user(g, n->out[0]);
     }
@@ -106,12 +122,16 @@ static bool take_over(ox_session *s, ox_node *n, const behind *b)
 }
 
 /* Zero point and scale of the result: 1 and a zero of 8 bits where it stays a float. */
-static bool result(ox_session *s, ox_graph *g, const behind *b, const char *name, int *scale, int *zero, ox_error *err)
+static bool result(ox_session *s, ox_graph *g, const behind *b, const char *name, int *scale,
+                   int *zero, ox_error *err)
 {
-    *scale = b->last ? b->y.scale : ox_add_number(s, g, ox_arena_printf(s->arena, "%s/one", name), OX_F32, 1, err);
+    *scale = b->last
+                 ? b->y.scale
+                 : ox_add_number(s, g, ox_arena_printf(s->arena, "%s/one", name), OX_F32, 1, err);
     *zero = b->last && b->y.zero >= 0
                 ? b->y.zero
-                : ox_add_number(s, g, ox_arena_printf(s->arena, "%s/zero", name), b->last ? b->y.dtype : OX_U8, 0, err);
+                : ox_add_number(s, g, ox_arena_printf(s->arena, "%s/zero", name),
+                                b->last ? b->y.dtype : OX_U8, 0, err);
     return *scale >= 0 && *zero >= 0;
 }
 
@@ -189,7 +209,8 @@ static ox_code fuse_product(ox_session *s, ox_graph *g, size_t k, bool gemm, ox_
     n = &g->node[k];
     int y = n->out[0];
     ox_node *add = ox_only_user(g, y);
-    int other = ox_is_op(add, "Add") && add->schema && add->schema->since >= 7 ? ox_other(add, y) : -1;
+    int other =
+        ox_is_op(add, "Add") && add->schema && add->schema->since >= 7 ? ox_other(add, y) : -1;
     const ox_tensor *bias = other >= 0 ? ox_vector(g, other) : NULL;
     if (!biased && !gemm && bias && columns > 0 && bias->dim[0] == columns) {
         b.bias = other;
@@ -202,8 +223,8 @@ static ox_code fuse_product(ox_session *s, ox_graph *g, size_t k, bool gemm, ox_
     if (!result(s, g, &b, n->name, &ys, &yz, err))
         return OX_FAIL(err, OX_E_NOMEM, "out of memory");
     int in[] = { a.x, a.scale, a.zero, w.x, w.scale, w.zero, ys, yz, b.bias };
-    if (!ox_become(s, n, "", "QLinearMatMul", OX_MAX(n->opset, 10), in, biased ? 9 : 8) || !take_over(s, n, &b) ||
-        (turned && !ox_set_attr_f32(s, n, "onnxrun_transb", 1)))
+    if (!ox_become(s, n, "", "QLinearMatMul", OX_MAX(n->opset, 10), in, biased ? 9 : 8) ||
+        !take_over(s, n, &b) || (turned && !ox_set_attr_f32(s, n, "onnxrun_transb", 1)))
         return OX_FAIL(err, OX_E_NOMEM, "out of memory");
     return OX_OK;
 }
@@ -218,7 +239,8 @@ static int quantise(const ox_quant *q, double v)
     return r > lo ? r < lo + 255 ? (int)r : lo + 255 : lo;
 }
 
-/* Relu or Clip as a table of what it does to quantised numbers: rounding and saturating keep their order. */
+/* Relu or Clip as a table of what it does to quantised numbers: rounding and saturating keep their
+ * order. */
 static int clamp_table(ox_session *s, ox_graph *g, const behind *b, ox_error *err)
 {
     static const int64_t n = 256;
@@ -255,8 +277,15 @@ static ox_code fuse_pair(ox_session *s, ox_graph *g, size_t k, const char *op_ty
     int ys, yz, table = b.act ? clamp_table(s, g, &b, err) : OX_ABSENT;
     if ((b.act && table < 0) || !result(s, g, &b, n->name, &ys, &yz, err))
         return OX_FAIL(err, OX_E_NOMEM, "out of memory");
-    int in[] = { a.x, a.scale, a.zero, quantised ? c.x : other, quantised ? c.scale : OX_ABSENT,
-                 quantised ? c.zero : OX_ABSENT, ys, yz, table };
+    int in[] = { a.x,
+                 a.scale,
+                 a.zero,
+                 quantised ? c.x : other,
+                 quantised ? c.scale : OX_ABSENT,
+                 quantised ? c.zero : OX_ABSENT,
+                 ys,
+                 yz,
+                 table };
     if (!ox_become(s, n, "onnxrun", op_type, 1, in, b.act ? 9 : 8) || !take_over(s, n, &b))
         return OX_FAIL(err, OX_E_NOMEM, "out of memory");
     return OX_OK;
@@ -287,14 +316,16 @@ static ox_code fuse_dynamic(ox_session *s, ox_graph *g, size_t k, ox_error *err)
     ox_node *cast = mul->n_in == 2 ? ox_made_by(g, mul->in[at], "Cast") : NULL;
     ox_node *n = cast && cast->in[0] >= 0 ? ox_producer(g, cast->in[0]) : NULL;
     bool conv = ox_is_op(n, "ConvInteger");
-    if (!n || (!conv && !ox_is_op(n, "MatMulInteger")) || ox_int_attr(cast, "to", 0) != OX_F32 || n->n_in < 2 ||
-        ox_only_user(g, cast->out[0]) != mul || ox_only_user(g, n->out[0]) != cast ||
+    if (!n || (!conv && !ox_is_op(n, "MatMulInteger")) || ox_int_attr(cast, "to", 0) != OX_F32 ||
+        n->n_in < 2 || ox_only_user(g, cast->out[0]) != mul || ox_only_user(g, n->out[0]) != cast ||
         !two_scales(g, mul->in[1 - at], &xs, &ws))
         return OX_OK;
-    const ox_tensor *w = n->in[1] >= 0 ? g->value[n->in[1]].constant : NULL, *c = g->value[ws].constant;
+    const ox_tensor *w = n->in[1] >= 0 ? g->value[n->in[1]].constant : NULL,
+                    *c = g->value[ws].constant;
     const ox_tensor *z = n->n_in > 3 && n->in[3] >= 0 ? g->value[n->in[3]].constant : NULL;
     const ox_node *source = ox_producer(g, xs);
-    /* one scale of x; those of w are of columns, which a convolution's are not as Mul broadcasts them */
+    /* one scale of x; those of w are of columns, which a convolution's are not as Mul broadcasts
+     * them */
     if (!w || (n->n_in > 3 && n->in[3] >= 0 && !z) || n->in[0] != source->out[0] || n->n_in < 3 ||
         n->in[2] != source->out[2] || (conv ? w->rank < 3 : w->rank != 2) ||
         (ox_count(c) != 1 && (conv || ox_count(c) != w->dim[1])) ||
@@ -304,11 +335,14 @@ static ox_code fuse_dynamic(ox_session *s, ox_graph *g, size_t k, ox_error *err)
     int zero = ox_add_number(s, g, ox_arena_printf(s->arena, "%s/zero", mul->name), OX_U8, 0, err);
     if (one < 0 || zero < 0)
         return OX_FAIL(err, OX_E_NOMEM, "out of memory");
-    int in[] = { n->in[0], xs, n->in[2], n->in[1], ws, n->n_in > 3 ? n->in[3] : OX_ABSENT, one, zero, OX_ABSENT };
+    int in[] = { n->in[0], xs,   n->in[2], n->in[1], ws, n->n_in > 3 ? n->in[3] : OX_ABSENT,
+                 one,      zero, OX_ABSENT };
     ox_attr *attr = n->attr;
     int n_attr = n->n_attr, n_in = 8;
     ox_node *last = mul, *add = ox_only_user(g, mul->out[0]);
-    int other = ox_is_op(add, "Add") && add->schema && add->schema->since >= 7 ? ox_other(add, mul->out[0]) : -1;
+    int other = ox_is_op(add, "Add") && add->schema && add->schema->since >= 7
+                    ? ox_other(add, mul->out[0])
+                    : -1;
     const ox_tensor *bias = other >= 0 ? ox_vector(g, other) : NULL;
     if (!conv && bias && bias->dim[0] == w->dim[1]) {
         in[8] = other;
@@ -316,7 +350,8 @@ static ox_code fuse_dynamic(ox_session *s, ox_graph *g, size_t k, ox_error *err)
         last = add;
     }
     /* in place of the last node: both scales are there */
-    if (!ox_become(s, last, "", conv ? "QLinearConv" : "QLinearMatMul", OX_MAX(n->opset, 10), in, n_in))
+    if (!ox_become(s, last, "", conv ? "QLinearConv" : "QLinearMatMul", OX_MAX(n->opset, 10), in,
+                   n_in))
         return OX_FAIL(err, OX_E_NOMEM, "out of memory");
     if (conv) {
         last->attr = attr;

@@ -1,9 +1,9 @@
 /* Functions of one 8-bit number are tables of 256 bytes.
  *
- * Every value that elementwise operators compute from one dequantised 8-bit value and scalar constants, through
- * further pairs of QuantizeLinear and DequantizeLinear too, is a function of that value alone.  Where it is
- * quantised again, the function is computed for all 256 numbers with the ordinary kernels: the result is bit by bit
- * that of the graph as written. */
+ * Every value that elementwise operators compute from one dequantised 8-bit value and scalar
+ * constants, through further pairs of QuantizeLinear and DequantizeLinear too, is a function of
+ * that value alone.  Where it is quantised again, the function is computed for all 256 numbers with
+ * the ordinary kernels: the result is bit by bit that of the graph as written. */
 #include "runtime/opt/qdq.h"
 
 #include <string.h>
@@ -11,9 +11,11 @@
 static bool is_elementwise(const ox_node *n)
 {
     static const char *const names[] = {
-        "Abs", "Add", "Cast", "Ceil", "Celu", "Clip", "Div", "Elu", "Erf", "Exp", "Floor", "Gelu", "HardSigmoid", "HardSwish",
-        "LeakyRelu", "Log", "Max", "Min", "Mish", "Mul", "Neg", "Pow", "Reciprocal", "Relu", "Round", "Selu", "Sigmoid",
-        "Sign", "Softplus", "Softsign", "Sqrt", "Sub", "Swish", "Tanh", "ThresholdedRelu",
+        "Abs",       "Add",        "Cast", "Ceil",  "Celu",  "Clip",        "Div",
+        "Elu",       "Erf",        "Exp",  "Floor", "Gelu",  "HardSigmoid", "HardSwish",
+        "LeakyRelu", "Log",        "Max",  "Min",   "Mish",  "Mul",         "Neg",
+        "Pow",       "Reciprocal", "Relu", "Round", "Selu",  "Sigmoid",     "Sign",
+        "Softplus",  "Softsign",   "Sqrt", "Sub",   "Swish", "Tanh",        "ThresholdedRelu",
     };
     for (size_t i = 0; i < OX_COUNT(names); i++)
         if (ox_is_op(n, names[i]))
@@ -28,7 +30,8 @@ typedef struct tables {
     size_t n;
 } tables;
 
-/* The one source of n's inputs, where all others are constants of one element; -1: there is none. */
+/* The one source of n's inputs, where all others are constants of one element; -1: there is none.
+ */
 static int common_source(const tables *t, const ox_node *n)
 {
     int source = -1;
@@ -84,7 +87,8 @@ static ox_code all_numbers(ox_arena *a, ox_graph *c, int x, ox_dtype dtype, ox_e
     return OX_OK;
 }
 
-/* A copy of the graph that holds nothing but the functions, with all 256 numbers for their arguments. */
+/* A copy of the graph that holds nothing but the functions, with all 256 numbers for their
+ * arguments. */
 static ox_code reduce(const tables *t, ox_arena *a, ox_graph **out, ox_error *err)
 {
     ox_graph *c = ox_graph_clone(a, t->g, NULL);
@@ -121,7 +125,8 @@ static ox_code reduce(const tables *t, ox_arena *a, ox_graph **out, ox_error *er
 }
 
 /* y becomes table[x]. */
-static ox_code look_up(ox_session *s, ox_graph *g, int y, int x, const ox_tensor *values, ox_error *err)
+static ox_code look_up(ox_session *s, ox_graph *g, int y, int x, const ox_tensor *values,
+                       ox_error *err)
 {
     ox_tensor table;
     ox_node *n = ox_producer(g, y);
@@ -140,7 +145,8 @@ static bool is_identity(const ox_tensor *table)
     return true;
 }
 
-static ox_code use(ox_session *s, const tables *t, const ox_graph *c, const ox_plan *p, ox_error *err)
+static ox_code use(ox_session *s, const tables *t, const ox_graph *c, const ox_plan *p,
+                   ox_error *err)
 {
     ox_graph *g = t->g;
     int *to = ox_arena_array(s->arena, g->n_value + t->n + 1, sizeof(*to));
@@ -169,7 +175,8 @@ ox_code ox_pass_qdq_table(ox_session *s, ox_graph *g, ox_error *err)
     if (s->options.f64 || s->options.float_qdq || g->parent)
         return OX_OK;
     ox_arena *a = ox_arena_create(0);
-    tables t = { .g = g, .source = a ? ox_arena_array(a, g->n_value + 1, sizeof(int)) : NULL,
+    tables t = { .g = g,
+                 .source = a ? ox_arena_array(a, g->n_value + 1, sizeof(int)) : NULL,
                  .found = a ? ox_arena_array(a, g->n_value + 1, sizeof(bool)) : NULL };
     ox_graph *c = NULL;
     ox_plan *p = NULL;

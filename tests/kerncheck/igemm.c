@@ -1,4 +1,5 @@
-/* kernels/igemm: every row against plain sums, bit by bit, for all sizes of a tile and all ends of a sum. */
+/* kernels/igemm: every row against plain sums, bit by bit, for all sizes of a tile and all ends of
+ * a sum. */
 #include "kernels/igemm/igemm.h"
 #include "tests/kerncheck/kerncheck.h"
 
@@ -6,7 +7,10 @@
 #include <string.h>
 
 /* The rows of tiles, then those of depthwise pixels. */
-static size_t n_rows(void) { return ox_n_uk_igemm_rows + ox_n_uk_idepth_rows; }
+static size_t n_rows(void)
+{
+    return ox_n_uk_igemm_rows + ox_n_uk_idepth_rows;
+}
 static kc_row row(size_t i)
 {
     if (i < ox_n_uk_igemm_rows)
@@ -37,17 +41,20 @@ static int8_t *panel(kc *k, const trial *s, size_t nr, const uint8_t *b)
     for (size_t r = 0; r < s->t.n_run; r++)
         for (size_t p = 0; p < s->t.k; p++)
             for (size_t j = 0; j < s->t.n; j++)
-                to[((r * groups + p / 4) * nr + j) * 4 + p % 4] = (int8_t)b[(r * s->t.k + p) * s->t.n + j];
+                to[((r * groups + p / 4) * nr + j) * 4 + p % 4] =
+                    (int8_t)b[(r * s->t.k + p) * s->t.n + j];
     return to;
 }
 
-static void make(kc *k, trial *s, const ox_uk_igemm *u, size_t m, size_t n, size_t runs, size_t depth)
+static void make(kc *k, trial *s, const ox_uk_igemm *u, size_t m, size_t n, size_t runs,
+                 size_t depth)
 {
     size_t mr = (size_t)u->mr, nr = (size_t)u->nr, total = runs * depth;
     bool extreme = kc_below(k, 3) == 0;
     uint8_t *b = kc_alloc(k, total * n, 1, true);
     const uint8_t **at = kc_alloc(k, runs * mr * sizeof *at, sizeof *at, false);
-    int32_t *col = kc_alloc(k, nr * sizeof *col, sizeof *col, true), *rows = kc_alloc(k, m * sizeof *rows, sizeof *rows, true);
+    int32_t *col = kc_alloc(k, nr * sizeof *col, sizeof *col, true),
+            *rows = kc_alloc(k, m * sizeof *rows, sizeof *rows, true);
     s->exact = kc_alloc(k, m * n * sizeof *s->exact, sizeof *s->exact, false);
     s->t = (ox_itile){ .m = m, .n = n, .n_run = runs, .k = depth, .a = at, .col = col };
     bytes(k, b, total * n, extreme);
@@ -72,7 +79,8 @@ static void make(kc *k, trial *s, const ox_uk_igemm *u, size_t m, size_t n, size
             for (size_t r = 0; r < runs; r++)
                 for (size_t p = 0; p < depth; p++) {
                     uint8_t a = at[r * mr + i][p];
-                    sum += (u->signed_a ? (int8_t)a : a) * (int64_t)(int8_t)b[(r * depth + p) * n + j];
+                    sum +=
+                        (u->signed_a ? (int8_t)a : a) * (int64_t)(int8_t)b[(r * depth + p) * n + j];
                 }
             s->exact[i * n + j] = (int32_t)(uint32_t)sum;
         }
@@ -95,20 +103,21 @@ static void judge(kc *k, const trial *s)
             size_t at = i * t->ldc + j;
             int32_t sum = s->exact[i * t->n + j];
             if (t->out == OX_IOUT_I32 && ((int32_t *)t->c)[at] != sum)
-                kc_fail(k, "m %zu n %zu k %zux%zu: [%zu,%zu] is %d, expected %d", t->m, t->n, t->n_run, t->k, i, j,
-                        ((int32_t *)t->c)[at], sum);
+                kc_fail(k, "m %zu n %zu k %zux%zu: [%zu,%zu] is %d, expected %d", t->m, t->n,
+                        t->n_run, t->k, i, j, ((int32_t *)t->c)[at], sum);
             if (t->out == OX_IOUT_F32) {
                 float want = scaled(t, sum, j), is = ((float *)t->c)[at];
                 if (memcmp(&want, &is, sizeof is) != 0)
-                    kc_fail(k, "m %zu n %zu k %zux%zu: [%zu,%zu] is %a, expected %a", t->m, t->n, t->n_run, t->k, i, j,
-                            (double)is, (double)want);
+                    kc_fail(k, "m %zu n %zu k %zux%zu: [%zu,%zu] is %a, expected %a", t->m, t->n,
+                            t->n_run, t->k, i, j, (double)is, (double)want);
             }
             if (t->out == OX_IOUT_8) {
-                uint8_t want = (uint8_t)((int32_t)nearbyintf(scaled(t, sum, j)) + t->zero), is = ((uint8_t *)t->c)[at];
+                uint8_t want = (uint8_t)((int32_t)nearbyintf(scaled(t, sum, j)) + t->zero),
+                        is = ((uint8_t *)t->c)[at];
                 want = t->table ? t->table[want] : want;
                 if (want != is)
-                    kc_fail(k, "m %zu n %zu k %zux%zu: [%zu,%zu] is %u, expected %u", t->m, t->n, t->n_run, t->k, i, j,
-                            is, want);
+                    kc_fail(k, "m %zu n %zu k %zux%zu: [%zu,%zu] is %u, expected %u", t->m, t->n,
+                            t->n_run, t->k, i, j, is, want);
             }
         }
 }
@@ -117,7 +126,8 @@ static void judge(kc *k, const trial *s)
 static void set_out(kc *k, trial *s, const ox_uk_igemm *u, ox_iout out)
 {
     size_t nr = (size_t)u->nr, size = out == OX_IOUT_8 ? 1 : 4;
-    float *mul = kc_alloc(k, nr * sizeof *mul, sizeof *mul, true), *add = kc_alloc(k, nr * sizeof *add, sizeof *add, true);
+    float *mul = kc_alloc(k, nr * sizeof *mul, sizeof *mul, true),
+          *add = kc_alloc(k, nr * sizeof *add, sizeof *add, true);
     uint8_t *table = kc_alloc(k, 256, 1, true);
     bytes(k, table, 256, false);
     /* small powers of two make ties */
@@ -150,7 +160,8 @@ static void check_one(kc *k, const ox_uk_igemm *u, size_t m, size_t n, size_t ru
     kc_release(k);
 }
 
-/* A depthwise pixel is a row whose columns have inputs of their own: judged as a tile of m pixels. */
+/* A depthwise pixel is a row whose columns have inputs of their own: judged as a tile of m pixels.
+ */
 static void check_depth(kc *k, const ox_uk_idepth *u, size_t n, size_t pixels, size_t groups)
 {
     ox_uk_igemm plain = { .mr = 1, .nr = (int)n };
@@ -181,9 +192,22 @@ static void check_depth(kc *k, const ox_uk_idepth *u, size_t n, size_t pixels, s
     }
     for (int out = OX_IOUT_I32; out <= OX_IOUT_8; out++) {
         set_out(k, &s, &plain, (ox_iout)out);
-        ox_idepth d = { .n = n, .n_pixel = pixels, .n_tap = taps - missing, .n_group = groups, .a = at, .w = w, .col = col, .out = s.t.out,
-                        .mul = s.t.mul, .add = s.t.add, .lo = s.t.lo, .hi = s.t.hi, .zero = s.t.zero,
-                        .table = s.t.table, .c = s.t.c, .ldc = s.t.ldc };
+        ox_idepth d = { .n = n,
+                        .n_pixel = pixels,
+                        .n_tap = taps - missing,
+                        .n_group = groups,
+                        .a = at,
+                        .w = w,
+                        .col = col,
+                        .out = s.t.out,
+                        .mul = s.t.mul,
+                        .add = s.t.add,
+                        .lo = s.t.lo,
+                        .hi = s.t.hi,
+                        .zero = s.t.zero,
+                        .table = s.t.table,
+                        .c = s.t.c,
+                        .ldc = s.t.ldc };
         u->fn(&d);
         judge(k, &s);
     }
@@ -194,7 +218,8 @@ static void check(kc *k, size_t i)
 {
     if (i >= ox_n_uk_igemm_rows) {
         for (size_t n = 1; n < 200 && !kc_failed(k); n += 1 + kc_below(k, 9))
-            check_depth(k, &ox_uk_idepth_rows[i - ox_n_uk_igemm_rows], n, 1 + kc_below(k, 3), 1 + kc_below(k, 4));
+            check_depth(k, &ox_uk_idepth_rows[i - ox_n_uk_igemm_rows], n, 1 + kc_below(k, 3),
+                        1 + kc_below(k, 4));
         return;
     }
     const ox_uk_igemm *u = &ox_uk_igemm_rows[i];
@@ -212,8 +237,8 @@ static void check(kc *k, size_t i)
 enum { ROWS = 48 };
 typedef struct call {
     const ox_uk_igemm *u;
-    ox_itile           t;
-    const uint8_t     *rows[ROWS + OX_IGEMM_MR];
+    ox_itile t;
+    const uint8_t *rows[ROWS + OX_IGEMM_MR];
 } call;
 
 static void run(void *ctx)
@@ -251,9 +276,19 @@ static void bench(kc *k)
             if (u->isa & ~ox_cpu())
                 continue;
             calls[n].u = u;
-            calls[n].t = (ox_itile){ .m = (size_t)u->mr, .n = (size_t)u->nr, .n_run = 1, .k = depths[d],
-                                     .b = (const int8_t *)b, .col = col, .out = OX_IOUT_8, .mul = mul, .add = mul,
-                                     .lo = -128, .hi = 127, .c = y, .ldc = 64 };
+            calls[n].t = (ox_itile){ .m = (size_t)u->mr,
+                                     .n = (size_t)u->nr,
+                                     .n_run = 1,
+                                     .k = depths[d],
+                                     .b = (const int8_t *)b,
+                                     .col = col,
+                                     .out = OX_IOUT_8,
+                                     .mul = mul,
+                                     .add = mul,
+                                     .lo = -128,
+                                     .hi = 127,
+                                     .c = y,
+                                     .ldc = 64 };
             for (size_t r = 0; r < ROWS + OX_IGEMM_MR; r++)
                 calls[n].rows[r] = a + OX_MIN(r, (size_t)ROWS - 1) * depths[d];
             kc_candidate(k, u->name, u == pick, run, &calls[n++]);

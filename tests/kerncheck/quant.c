@@ -13,11 +13,14 @@ static void random_bytes(kc *k, uint8_t *x, size_t n)
 static ox_q8 random_q8(kc *k)
 {
     bool is_signed = kc_below(k, 2);
-    return (ox_q8){ kc_below(k, 2) ? 0.25f : (float)(0.01 + fabs(kc_unit(k))), (int32_t)kc_below(k, 256),
-                    is_signed ? 0x80 : 0 };
+    return (ox_q8){ kc_below(k, 2) ? 0.25f : (float)(0.01 + fabs(kc_unit(k))),
+                    (int32_t)kc_below(k, 256), is_signed ? 0x80 : 0 };
 }
 
-static float wide(uint8_t x, const ox_q8 *q) { return (float)((int)(uint8_t)(x ^ q->flip) - q->zero) * q->scale; }
+static float wide(uint8_t x, const ox_q8 *q)
+{
+    return (float)((int)(uint8_t)(x ^ q->flip) - q->zero) * q->scale;
+}
 
 /* round half to even, saturated; NaN gives the smallest */
 static uint8_t narrow(float v, const ox_q8 *q)
@@ -45,7 +48,8 @@ static void check_ox_uk_dequantize(kc *k, kc_any_fn *fn, const char *member)
         ((ox_uk_dequantize *)fn)(n, x, y, &q);
         for (size_t i = 0; i < n; i++)
             if (y[i] != wide(x[i], &q))
-                kc_fail(k, "n %zu: [%zu] is %a, expected %a", n, i, (double)y[i], (double)wide(x[i], &q));
+                kc_fail(k, "n %zu: [%zu] is %a, expected %a", n, i, (double)y[i],
+                        (double)wide(x[i], &q));
         kc_release(k);
     }
 }
@@ -128,8 +132,17 @@ static const kc_member rows[] = {
 #define UK KC_MEMBER
 #include "kernels/quant/ukernels.def"
 };
-static size_t n_rows(void) { return sizeof rows / sizeof *rows; }
-static kc_row row(size_t i) { return (kc_row){ rows[i].name, rows[i].isa }; }
-static void check(kc *k, size_t i) { rows[i].check(k, rows[i].fn, rows[i].member); }
+static size_t n_rows(void)
+{
+    return sizeof rows / sizeof *rows;
+}
+static kc_row row(size_t i)
+{
+    return (kc_row){ rows[i].name, rows[i].isa };
+}
+static void check(kc *k, size_t i)
+{
+    rows[i].check(k, rows[i].fn, rows[i].member);
+}
 
 const kc_family kc_family_quant = { "quant", n_rows, row, check, NULL };
