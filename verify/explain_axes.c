@@ -162,27 +162,27 @@ static void describe_affine(char *what, size_t size, const double *coef, int64_t
     for (int64_t c = 0; c < shown; c++)
         used += snprintf(what + used, size - (size_t)used, " %.5g", coef[2 * c]);
     used += snprintf(what + used, size - (size_t)used, " plus");
-    for (int64_t c = 0; c < shown; c++)
-        used += snprintf(what + used, size - (size_t)used, " %.5g", coef[2 * c + 1]);
+    for (int64_t c = 0; c < shown; c++) {
+        double plus = fabs(coef[2 * c + 1]) < 1e-5 * fabs(coef[2 * c]) ? 0 : coef[2 * c + 1];
+        used += snprintf(what + used, size - (size_t)used, " %.5g", plus);
+    }
     if (!alike)
         snprintf(what + used, size - (size_t)used, " (by channel%s)",
                  shown < channels ? ", and so on" : "");
 }
 
-/* The reference's input is another affine function of the picture for each channel: solved for. */
-void ox_cause_input_normalisation(ox_probe *p)
+enum { MOST_CHANNELS = 12 };
+
+/* Factor and summand of each channel of `axis`; -1: the same for all. */
+static void normalised_along(ox_probe *p, int axis)
 {
-    enum { MOST = 12 };
     const ox_tensor *x = ox_probe_input(p, 0);
     const double *v = ox_probe_values(p, 0);
-    if (!v || !reads_graph_input(p) || !ox_is_float(x->dtype) || x->rank < 2)
-        return;
-    int last = x->rank - 1;
-    int axis = last < 2 ? -1 : x->dim[1] <= MOST ? 1 : x->dim[last] <= MOST ? last : -1;
     int64_t channels = axis < 0 ? 1 : x->dim[axis];
     const double **in = ox_probe_inputs(p);
-    double *none = ox_probe_new(p, (size_t)ox_count(x)), *zero, *term[2 * MOST], coef[2 * MOST];
-    if (!in || !none)
+    double *none = ox_probe_new(p, (size_t)ox_count(x)), *zero;
+    double *term[2 * MOST_CHANNELS], coef[2 * MOST_CHANNELS];
+    if (!v || !in || !none || channels > MOST_CHANNELS)
         return;
     in[0] = none;
     if (!(zero = ox_probe_outcome(p, in)))
@@ -193,10 +193,23 @@ void ox_cause_input_normalisation(ox_probe *p)
                 return;
     size_t k = 2 * (size_t)channels;
     double *y = ox_fit_terms(p, zero, term, k, coef);
-    char what[200];
+    char what[300];
     describe_affine(what, sizeof what, coef, channels);
     if (y)
         ox_probe_score_fit(p, y, k, what);
+}
+
+/* The reference's input is another affine function of the picture for each channel: solved for. */
+void ox_cause_input_normalisation(ox_probe *p)
+{
+    const ox_tensor *x = ox_probe_input(p, 0);
+    if (!x || !reads_graph_input(p) || !ox_is_float(x->dtype) || x->rank < 1)
+        return;
+    normalised_along(p, -1);
+    if (x->rank > 2) {
+        normalised_along(p, 1);
+        normalised_along(p, x->rank - 1);
+    }
 }
 
 void ox_cause_each_axis(ox_probe *p)

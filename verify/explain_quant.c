@@ -186,23 +186,35 @@ static void scaled_values(ox_probe *p, const quant *q, bool alike)
     ox_probe_score_fit(p, y, channels, what);
 }
 
-static void scaled_codes(ox_probe *p, const quant *q)
+/* What the scales are to be multiplied by: each code allows a range, and all ranges meet; if they do
+ * not, the factor that fits best. */
+static double factor_of_codes(const ox_probe *p, const quant *q)
 {
-    double xr = 0, xx = 0, *scale = ox_probe_new(p, (size_t)q->channels);
-    quant other = *q;
-    char what[100];
+    double xr = 0, xx = 0, least = 0, most = INFINITY;
     for (size_t i = 0; i < p->n; i++) {
-        double x = q->x[i] / q->scale[channel(q, i)];
+        double x = q->x[i] / q->scale[channel(q, i)], r = p->ref[i] - q->zero[channel(q, i)];
         if (!inside(q, p->ref[i]))
             continue;
-        xr += x * (p->ref[i] - q->zero[channel(q, i)]);
+        xr += x * r;
         xx += x * x;
+        if (r == 0 || x * r <= 0)
+            continue;
+        least = fmax(least, fabs(x) / (fabs(r) + 0.5));
+        most = fmin(most, fabs(x) / (fabs(r) - 0.5));
     }
+    return least > 0 && least <= most * (1 + 1e-9) && isfinite(most) ? (least + most) / 2 : xr > 0 ? xx / xr : 0;
+}
+
+static void scaled_codes(ox_probe *p, const quant *q)
+{
+    double factor = factor_of_codes(p, q), *scale = ox_probe_new(p, (size_t)q->channels);
+    quant other = *q;
+    char what[100];
     for (int64_t c = 0; scale && c < q->channels; c++)
-        scale[c] = q->scale[c] * xx / xr;
+        scale[c] = (double)(float)(q->scale[c] * factor);
     other.scale = scale;
-    snprintf(what, sizeof what, "with its scale times %.6g", xx / xr);
-    if (scale && xr > 0)
+    snprintf(what, sizeof what, "with its scale times %.6g", factor);
+    if (scale && factor > 0)
         quantise(p, &other, half_even, what);
 }
 

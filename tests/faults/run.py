@@ -97,9 +97,7 @@ def candidates(pair, f, limit):
              if n.op_type in f.ops and n.domain in ("", "ai.onnx") and n.output[0] in pair.values]
     found = []
     for variant in range(f.variants):
-        for i in nodes:
-            if len(found) >= 40:
-                break
+        for i in spread(nodes, 16):
             e = faults.Edit(pair.model, pair.values, pair.feeds)
             e.variant = variant
             try:
@@ -210,6 +208,7 @@ def main():
     parser.add_argument("--models", help="a folder of published models")
     parser.add_argument("--only", help="classes of faults")
     parser.add_argument("--networks", help="networks")
+    parser.add_argument("--examples", action="store_true", help="print an example of each cause")
     parser.add_argument("--keep", help="a folder for the files of the last fault of each network")
     parser.add_argument("-v", "--verbose", action="store_true")
     options = parser.parse_args()
@@ -226,6 +225,21 @@ def main():
     report(by_cause, tally, program, options)
 
 
+shown = set()  # causes that have had their example
+
+
+def example(program, pair, f, folder):
+    """What a person sees of this fault, in the words of trace."""
+    inputs = [f"{name}={folder / f'feed_{k}.npy'}" for k, name in enumerate(pair.feeds)]
+    model, against = (pair.path, "fault.npz") if f.by_reference else (folder / "fault.onnx", "reference.npz")
+    if f.by_reference:
+        save_feeds(pair.feeds, folder)
+    lines = program("trace", model, *inputs, "--against", folder / against, "-t", 1).stdout.splitlines()
+    departs = next(x for x in lines if x.startswith("departs"))
+    cause = next(x for x in lines if x.startswith(f.cause) or x.startswith(f.accept))
+    print(f'{pair.name}: {f.name.replace("-", " ")}\n    {" ".join(departs.split())}\n    {cause}')
+
+
 def try_faults(program, pair, options, table):
     for f in faults.FAULTS:
         if options.only and f.cause not in options.only.split(",") and f.name not in options.only.split(","):
@@ -234,6 +248,9 @@ def try_faults(program, pair, options, table):
         for k, (e, value, op) in enumerate(candidates(pair, f, limit)):
             r = judge(program, pair, f, e, value, pair.folder)
             table.add(f.cause, r)
+            if options.examples and r.explained and f.cause not in shown:
+                shown.add(f.cause)
+                example(program, pair, f, folder=pair.folder)
             bad = r.status == "missed" or r.status == "found" and not (r.located and r.explained)
             if bad or options.verbose:
                 print(f"{pair.name} {f.name} at {op}: {r.status}, located {r.located}, explained "
