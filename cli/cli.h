@@ -24,7 +24,7 @@ typedef struct args {
     int64_t     max_memory;
     double      seconds, timeout, rtol, atol;
     const char *isa, *precision, *output, *format, *stage, *trace, *json_file, *dtype;
-    const char *tolerance, *against, *node;
+    const char *tolerance, *against, *node, *report;
     bool        strict, bounds, explain, no_explain, determinism, rules;
     list        dims, outputs, expect, cases;
 } args;

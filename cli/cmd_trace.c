@@ -111,21 +111,40 @@ static void print_json(const onnxrun_trace *t)
 
 /* ---- the command ---- */
 
+static int write_report(job *j, const onnxrun_trace *t, onnxrun_output *to)
+{
+    const char *against = strcmp(j->a->against, "oracle") == 0 ? NULL : j->a->against;
+    FILE *f;
+    if (onnxrun_output_stream(to, &f, &j->err) ||
+        onnxrun_trace_report(t, j->model, against, f, &j->err) || onnxrun_output_commit(to, &j->err))
+        return complain_of(j->a->report, &j->err);
+    return 0;
+}
+
 static int trace(job *j, holdings *k)
 {
     const args *a = j->a;
-    onnxrun_trace *t;
+    onnxrun_trace  *t;
+    onnxrun_output *to = NULL;
+    unsigned what = (a->no_explain ? 0 : ONNXRUN_TRACE_EXPLAIN) | (a->report ? ONNXRUN_TRACE_REPORT : 0);
     int status = load_known(j, k);
     if (status)
         return status;
-    if (onnxrun_trace_run(j->model, &j->options, j->in, k->n, k->name, k->value, !a->no_explain, &t, &j->err))
+    if (a->report && onnxrun_output_open(a->report, ONNXRUN_STREAM, &to, &j->err))
+        return complain_of(a->report, &j->err);
+    if (onnxrun_trace_run(j->model, &j->options, j->in, k->n, k->name, k->value, what, &t, &j->err)) {
+        onnxrun_output_destroy(to);
         return complain_of(j->path, &j->err);
-    if (a->json)
+    }
+    if (to)
+        status = write_report(j, t, to);
+    if (status == 0 && a->json)
         print_json(t);
-    else
+    else if (status == 0)
         status = print_text(a, t);
     if (status == 0)
         status = t->first >= 0 ? STATUS_DIFFERENT : STATUS_OK;
+    onnxrun_output_destroy(to);
     onnxrun_trace_destroy(t);
     return status;
 }

@@ -65,6 +65,8 @@ static const option options[] = {
       "what to compare with: an .npz or folder of values by name, another model, or \"oracle\"" },
     { "no-explain", 0, FLAG, TRACE, AT(no_explain), NULL, "do not look for the cause" },
     { "explain", 0, FLAG, TRACE, AT(explain), NULL, "look for the cause (the default)" },
+    { "report", 0, WORD, TRACE, AT(report), "FILE.html",
+      "write a page with the graph, the errors along it, histograms and pictures" },
     { "determinism", 0, FLAG, TRACE, AT(determinism), NULL,
       "compare runs with 1, 2, 3 and 8 threads bit by bit" },
     { "dtype", 0, WORD, DIFF, AT(dtype), "NAME",

@@ -439,12 +439,18 @@ typedef struct onnxrun_trace {
     size_t                      n_held;
 } onnxrun_trace;
 
+enum { ONNXRUN_TRACE_EXPLAIN = 1, ONNXRUN_TRACE_REPORT = 2 }; /* what, besides the rows */
+
 /* names, values: what the reference holds, n of them; n 0: our own run against its float64 truth. */
 OX_API onnxrun_code onnxrun_trace_run(const onnxrun_model *m, const onnxrun_options *options,
                                       const onnxrun_value *const *in, size_t n,
                                       const char *const *names, const onnxrun_value *const *values,
-                                      bool explain, onnxrun_trace **out, onnxrun_error *err);
+                                      unsigned what, onnxrun_trace **out, onnxrun_error *err);
 OX_API void onnxrun_trace_destroy(onnxrun_trace *t);
+/* One HTML page that needs nothing else, of a trace made with ONNXRUN_TRACE_REPORT.  reference: its name,
+ * shown; NULL: our own run against its truth. */
+OX_API onnxrun_code onnxrun_trace_report(const onnxrun_trace *t, const onnxrun_model *m,
+                                         const char *reference, FILE *to, onnxrun_error *err);
 
 /* ---- reducing: the smallest reproducer ---- */
 

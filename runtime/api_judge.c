@@ -1,6 +1,7 @@
 /* The public API: verdicts, traces, reproducers. */
 #include "runtime/api.h"
 #include "verify/reduce.h"
+#include "verify/report.h"
 #include "verify/trace.h"
 
 #include <stdlib.h>
@@ -148,7 +149,7 @@ static void give_trace(trace_box *b)
 
 onnxrun_code onnxrun_trace_run(const onnxrun_model *m, const onnxrun_options *options,
                                const onnxrun_value *const *in, size_t n, const char *const *names,
-                               const onnxrun_value *const *v, bool explain, onnxrun_trace **out,
+                               const onnxrun_value *const *v, unsigned what, onnxrun_trace **out,
                                onnxrun_error *err)
 {
     ox_error   e = { 0 };
@@ -161,7 +162,7 @@ onnxrun_code onnxrun_trace_run(const onnxrun_model *m, const onnxrun_options *op
     for (size_t i = 0; i < n && code == OX_OK; i++)
         ref[i] = (ox_known){ names[i], ox_api_value(v[i]) };
     if (code == OX_OK)
-        code = ox_trace_run(m->m, &o, vin, ref, n, explain, &b->t, &e);
+        code = ox_trace_run(m->m, &o, vin, ref, n, what, &b->t, &e);
     if (code == OX_OK && !(b->node = calloc(b->t.n_node + 1, sizeof *b->node)))
         code = OX_FAIL(&e, OX_E_NOMEM, "out of memory");
     free(vin);
@@ -173,6 +174,14 @@ onnxrun_code onnxrun_trace_run(const onnxrun_model *m, const onnxrun_options *op
         onnxrun_trace_destroy(&b->pub);
     }
     return ox_api_give(err, &e, m->m->path, code);
+}
+
+onnxrun_code onnxrun_trace_report(const onnxrun_trace *t, const onnxrun_model *m, const char *reference,
+                                  FILE *to, onnxrun_error *err)
+{
+    ox_error e = { 0 };
+    const trace_box *b = (const trace_box *)(const void *)t;
+    return ox_api_give(err, &e, m->m->path, ox_report(&b->t, m->m, reference, to, &e));
 }
 
 void onnxrun_trace_destroy(onnxrun_trace *t)

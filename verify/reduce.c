@@ -64,11 +64,14 @@ static ox_code find_target(reducing *k, ox_model *m, const char *name, ox_reduct
         k->target = find_node(k, name);
         return k->target ? OX_OK : OX_FAIL(k->err, OX_E_USAGE, "the graph has no node \"%.100s\"", name);
     }
-    ox_code code = ox_trace_run(m, k->options, k->given, k->ref, k->n_ref, false, &t, k->err);
+    ox_code code = ox_trace_run(m, k->options, k->given, k->ref, k->n_ref, 0, &t, k->err);
     if (code == OX_OK) {
         out->verdict = t.verdict;
         snprintf(out->reason, sizeof out->reason, "%s", t.reason);
-        if (t.first >= 0) {
+        if (t.first >= 0 && t.node[t.first].inner) {
+            code = OX_FAIL(k->err, OX_E_UNSUPPORTED, "node \"%.100s\" departs inside the body of a loop or "
+                           "branch: --node NAME of the node around it reduces to that", t.node[t.first].node);
+        } else if (t.first >= 0) {
             snprintf(out->value, sizeof out->value, "%s", t.node[t.first].value);
             k->target = find_node(k, t.node[t.first].value);
         }

@@ -9,7 +9,9 @@ enum { LOW_PRECISION = 200, BEYOND = 32 };
 
 typedef struct tracing {
     ox_trace *t;
-    bool      oracle, explain;
+    const ox_graph *g;
+    bool      oracle;
+    unsigned  what;
     double    low;      /* not 0: the reference's usual relative error, of low precision */
     int       explained; /* the row whose explanations these are; -1: none */
 } tracing;
@@ -97,6 +99,32 @@ static ox_code add_row(ox_trace *t, const ox_sighting *s, ox_trace_node **out, o
     return OX_OK;
 }
 
+static bool is_output(const ox_graph *g, const char *name)
+{
+    for (int i = 0; i < g->n_out; i++)
+        if (strcmp(g->value[g->out[i]].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* For the report.  Pictures of what departs first, and of the outputs. */
+static ox_code add_detail(tracing *k, const ox_sighting *s, ox_trace_node *n, ox_error *err)
+{
+    const double *got = k->oracle ? s->ours : s->ref;
+    const double *truth = k->oracle ? s->fresh : s->truth ? s->truth : s->ours;
+    bool picture = is_output(k->g, s->name) || (n->departs && k->t->n_picture < OX_PICTURES);
+    if (!n->judged || !got || !truth)
+        return OX_OK;
+    ox_allowance a = { 0 };
+    bool by_allowance = !k->oracle && s->truth;
+    if (by_allowance)
+        a = ox_allowance_of(s);
+    n->detail = ox_detail_of(k->t->arena, s, got, truth, by_allowance ? &a : NULL,
+                             k->oracle ? s->fresh_bound : NULL, picture);
+    k->t->n_picture += picture;
+    return n->detail ? OX_OK : OX_FAIL(err, OX_E_NOMEM, "out of memory");
+}
+
 static ox_code see(void *ctx, const ox_sighting *s, ox_error *err)
 {
     tracing *k = ctx;
@@ -110,7 +138,9 @@ static ox_code see(void *ctx, const ox_sighting *s, ox_error *err)
     else
         by_reference(k, s, n);
     n->amplification = n->local > 0 && isfinite(n->local) ? n->propagated / n->local : 0;
-    if (n->departs && k->explain && k->explained < 0 && s->held_as) {
+    if ((k->what & OX_TRACE_REPORT) && !s->inner)
+        OX_TRY(add_detail(k, s, n, err));
+    if (n->departs && (k->what & OX_TRACE_EXPLAIN) && k->explained < 0 && s->held_as) {
         k->explained = (int)k->t->n_node - 1;
         return ox_explain(s, k->t, err);
     }
@@ -185,11 +215,11 @@ static void conclude(tracing *k)
 }
 
 ox_code ox_trace_run(ox_model *m, const ox_options *options, const ox_value *const *in,
-                     const ox_known *ref, size_t n_ref, bool explain, ox_trace *t, ox_error *err)
+                     const ox_known *ref, size_t n_ref, unsigned what, ox_trace *t, ox_error *err)
 {
-    tracing k = { .t = t, .oracle = n_ref == 0, .explain = explain, .explained = -1 };
+    tracing k = { .t = t, .g = m->graph, .oracle = n_ref == 0, .what = what, .explained = -1 };
     ox_walk w = { .run = *options, .ref = ref, .n_ref = n_ref, .follow = n_ref > 0, .fresh = n_ref == 0,
-                  .lean = n_ref == 0 };
+                  .lean = n_ref == 0 && !(what & OX_TRACE_REPORT) };
     *t = (ox_trace){ .arena = ox_arena_create(0), .first = -1 };
     if (!t->arena)
         return OX_FAIL(err, OX_E_NOMEM, "out of memory");
@@ -200,10 +230,11 @@ ox_code ox_trace_run(ox_model *m, const ox_options *options, const ox_value *con
     OX_TRY(ox_oracle_walk(m, &w, in, see, &k, err));
     if (!k.oracle && (k.low = usual_error(t)) > 0) { /* again, with what is usual as the yardstick */
         t->n_node = 0;
-        t->n_explanation = 0;
+        t->n_explanation = t->n_picture = 0;
         k.explained = -1;
         OX_TRY(ox_oracle_walk(m, &w, in, see, &k, err));
     }
+    t->oracle = k.oracle;
     conclude(&k);
     if (k.explained >= 0 && k.explained != t->first)
         t->n_explanation = 0;

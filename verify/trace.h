@@ -3,7 +3,7 @@
 #ifndef OX_VERIFY_TRACE_H
 #define OX_VERIFY_TRACE_H
 
-#include "verify/judge.h"
+#include "verify/detail.h"
 
 typedef struct ox_trace_node {
     const char *node, *op, *value;
@@ -13,6 +13,7 @@ typedef struct ox_trace_node {
     int         bits;     /* of a reference whose values are of so few: 8, 11; else 24, 0 unknown */
     int64_t     elements;
     const ox_node *inner;  /* of a node in the body of a loop or branch: all its turns in one row */
+    const ox_detail *detail; /* for the report; NULL: no judgement */
 } ox_trace_node;
 
 typedef struct ox_explanation {
@@ -31,12 +32,15 @@ typedef struct ox_trace {
     ox_trace_node *node;
     size_t         n_node, cap_node, n_held, n_unjudged;
     ox_explanation explanation[OX_MAX_EXPLANATIONS];
-    int            n_explanation;
+    int            n_explanation, n_picture;
+    bool           oracle;   /* our own run against its truth */
 } ox_trace;
+
+enum { OX_TRACE_EXPLAIN = 1, OX_TRACE_REPORT = 2 }; /* what, besides the rows */
 
 /* n_ref 0: our own run against its truth.  t is initialised here; release it in any case. */
 ox_code ox_trace_run(ox_model *m, const ox_options *options, const ox_value *const *in,
-                     const ox_known *ref, size_t n_ref, bool explain, ox_trace *t, ox_error *err)
+                     const ox_known *ref, size_t n_ref, unsigned what, ox_trace *t, ox_error *err)
     OX_MUST_CHECK;
 void    ox_trace_release(ox_trace *t);
 

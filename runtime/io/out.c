@@ -167,6 +167,8 @@ static ox_code check_name(ox_out *o, const char *name, ox_error *err)
     snprintf(path, sizeof path, "%s/%s", o->live->folder, name);
     if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
         return OX_FAIL(err, OX_E_IO, "cannot write %s: it is a folder", path);
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) /* a rename would replace the device */
+        return OX_FAIL(err, OX_E_IO, "cannot write %s: it is no regular file", path);
     return OX_OK;
 }
 

@@ -33,6 +33,8 @@ save("add", [node("Add", ["a", "b"], ["sum"], name="adder")],
      [value("a", f32, "N", 2), value("b", f32, "N", 2)], [value("sum", f32, "N", 2)])
 save("chain", [node("Add", ["x", "one"], ["mid"], name="first"), node("Add", ["mid", "one"], ["y"], name="second")],
      [value("x", f32, 2)], [value("y", f32, 2)], [one])
+save("markup", [node("Add", ["x", "one"], ["</td><i>v"], name="<i>x&\"'")],
+     [value("x", f32, 2)], [value("</td><i>v", f32, 2)], [one])
 save("override", [node("Add", ["x", "one"], ["y"], name="adder")],
      [value("x", f32, 2), value("one", f32, 2)], [value("y", f32, 2)], [one])
 save("names", [node("Identity", ["in/x:0"], ["a/b:0"]), node("Identity", ["in/x:0"], ["caf\u00e9"])],
