@@ -130,7 +130,7 @@ static void look_for_birth(judging *j, const ox_sighting *s)
 {
     const ox_tensor *y = s->r->out[s->out];
     char operands[100];
-    if (*j->born && !*j->swallowed && s->bad_in >= 0 && s->first_bad == s->n)
+    if (*j->born && !*j->swallowed && s->bad_in >= 0 && s->first_bad == s->n && y->dtype != OX_BOOL)
         snprintf(j->swallowed, sizeof j->swallowed, ", and is swallowed at node %.100s (%.40s)", s->node->name,
                  s->node->op_type);
     if (*j->born || s->first_bad == s->n || !ox_is_float(y->dtype))

@@ -50,7 +50,7 @@ static double number_of(const char *text, const char *key, double otherwise)
 static void read_tolerance(job *j)
 {
     char path[MAX_PATH], text[4096];
-    j->tol = (ox_tolerance){ suite_rtol, suite_atol, true };
+    j->tol = (ox_tolerance){ suite_rtol, suite_atol, true, j->options && j->options->f64 };
     snprintf(path, sizeof path, "%s/data.json", j->dir);
     FILE *f = fopen(path, "r");
     if (!f)

@@ -303,38 +303,6 @@ ox_code ox_truth_replay(ox_arena *a, const ox_run *from, const ox_op *op, const 
     return by_twin(a, &r, t, err);
 }
 
-/* Largest sum of |w| over the rows of a weight times the largest |x|. */
-static double row_product(const ox_run *r, const ox_truth *t, int iw, double x)
-{
-    const ox_tensor *w = iw < r->n_in ? r->in[iw] : NULL;
-    if (!w || !t->in[iw] || !ox_is_float(w->dtype) || w->rank < 2)
-        return 0;
-    int64_t n = w->dim[w->rank - 1], rows = n ? ox_count(w) / n : 0;
-    double most = 0;
-    for (int64_t i = 0; i < rows; i++) {
-        double sum = 0;
-        for (int64_t k = 0; k < n; k++)
-            sum += fabs(t->in[iw][i * n + k]);
-        most = fmax(most, sum);
-    }
-    return isfinite(most * x) ? most * x : 0;
-}
-
-/* Recurrent operators have no oracle that tells a magnitude: what enters their gates, X W' + H R' with
- * |H| <= 1, passes through functions of slope at most 1 to every element. */
-static double gate_magnitude(const ox_run *r, const ox_truth *t)
-{
-    const char *name = r->op->name;
-    double x = 0;
-    if (strcmp(name, "LSTM") != 0 && strcmp(name, "GRU") != 0 && strcmp(name, "RNN") != 0)
-        return 0;
-    if (!r->in[0] || !t->in[0])
-        return 0;
-    for (int64_t i = 0; i < ox_count(r->in[0]); i++)
-        x = fmax(x, fabs(t->in[0][i]));
-    return row_product(r, t, 1, x) + row_product(r, t, 2, 1);
-}
-
 /* ---- magnitudes become bounds ---- */
 
 enum { BLOCK = 8192 };
@@ -342,7 +310,7 @@ typedef struct bounding {
     ox_error_model model;
     ox_dtype       dtype;
     const double  *value;
-    double        *bound, gates;
+    double        *bound;
     size_t         n;
 } bounding;
 
@@ -351,8 +319,6 @@ static void bound_block(void *ctx, int64_t block, int worker)
     const bounding *b = ctx;
     size_t from = (size_t)block * BLOCK, end = OX_MIN(b->n, from + BLOCK);
     (void)worker;
-    for (size_t k = from; k < end && b->gates > 0; k++)
-        b->bound[k] = fabs(b->value[k]) + b->gates;
     ox_error_bounds(b->model, b->dtype, end - from, b->value + from, b->bound + from);
 }
 
@@ -375,12 +341,11 @@ ox_code ox_truth_of(ox_arena *a, ox_run *r, const double *const *in, ox_truth *t
         OX_TRY(op->oracle ? by_oracle(r, t) : by_kernel(a, r, t, err));
     if (!op->oracle)
         guess_magnitudes(r, t);
-    double gates = gate_magnitude(r, t);
     for (int i = 0; i < r->n_out; i++) {
         if (!t->value[i])
             continue;
         ox_error_model model = { op->error.kind, op->error.c * t->stretch };
-        bounding b = { model, r->out[i]->dtype, t->value[i], t->bound[i], gates, (size_t)ox_count(r->out[i]) };
+        bounding b = { model, r->out[i]->dtype, t->value[i], t->bound[i], (size_t)ox_count(r->out[i]) };
         ox_pool_run(r->pool, (int64_t)((b.n + BLOCK - 1) / BLOCK), bound_block, &b);
     }
     return OX_OK;

@@ -49,11 +49,14 @@ static size_t n_tiles(const ox_conv_plan *p, size_t step)
     return OX_PRODUCT(p->n, ox_ceil_div(p->out[1], step), ox_ceil_div(p->out[2], step));
 }
 
-/* Images whose pixels fill less than 6 of 7 lanes: channels do better there, if there are enough of both. */
+/* Small images: channels in the lanes, which they fill better than pixels that leave an eighth of them empty,
+ * or whose product is long enough to pay for turning it. */
 static bool better_turned(const ox_conv_plan *p)
 {
     size_t pixels = OX_PRODUCT(p->out[0], p->out[1], p->out[2]), lanes = (size_t)p->tile->nr / 2;
-    return pixels >= 8 && pixels < 8 * lanes && 7 * pixels < 6 * ox_round_up(pixels, lanes) && p->m / p->group >= 64;
+    if (pixels < 8 || pixels > 256 || p->m / p->group < 64)
+        return false;
+    return p->gemm.k >= 384 || (pixels < 8 * lanes && 7 * pixels < 6 * ox_round_up(pixels, lanes));
 }
 
 bool ox_conv_choose(ox_conv_plan *p, uint32_t isa, bool allow_winograd)

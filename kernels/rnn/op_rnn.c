@@ -236,8 +236,8 @@ static ox_code lengths(ox_run *r, const ox_rnn *s, const int64_t **len)
         return ox_rnn_prepare(r, r->state);                                                        \
     }                                                                                              \
     OX_OP(Name, since_) .infer = infer_##Name, .prepare = prepare_##Name,                          \
-        .run = { KERNELS(run, FLOAT) }, .error = { ERR_SUM, 16 }, .state_size = sizeof(ox_rnn),    \
-        .flops = ox_rnn_flops OX_END;
+        .run = { KERNELS(run, FLOAT) }, .oracle = ox_rnn_oracle, .error = { ERR_SUM, 8 },          \
+        .state_size = sizeof(ox_rnn), .flops = ox_rnn_flops OX_END;
 
 RECURRENT(RNN, 1, 1, 1, 1)
 RECURRENT(GRU, 1, 3, 2, 1)

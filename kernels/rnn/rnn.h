@@ -56,6 +56,7 @@ size_t  ox_rnn_sequence_pack_bytes(const ox_rnn *s); /* SIZE_MAX: too many */
 void    ox_rnn_sequence_pack(const ox_rnn *s, const float *rows, float *to);
 ox_code ox_rnn_sequence_run(ox_run *r, const ox_rnn *s, int d, const ox_rnn_sequence *q) OX_MUST_CHECK;
 
+ox_oracle_fn ox_rnn_oracle;
 double ox_rnn_activate(const ox_rnn_activation *a, double v);
 
 #endif

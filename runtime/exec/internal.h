@@ -20,8 +20,7 @@ struct ox_session {
     ox_pool       *pool;
     ox_graph      *graph;
     ox_type       *signature;  /* of the inputs of the call under way */
-    ox_tensor     *fed;  int n_fed;   /* inputs converted for --precision f64 */
-    ox_value      *wide;
+    ox_value      *wide; int n_wide;  /* inputs converted for --precision f64 */
     ox_buf       **kept; size_t n_kept, cap_kept; /* owners of folded constants */
     ox_plan       *current;
     ox_chunk      *scratch;

@@ -117,8 +117,8 @@ void ox_session_destroy(ox_session *s)
         return;
     if (s->graph)
         destroy_plans(s->graph);
-    for (int i = 0; i < s->n_fed; i++)
-        ox_tensor_release(&s->fed[i]);
+    for (int i = 0; i < s->n_wide; i++)
+        ox_value_release(&s->wide[i]);
     for (size_t i = 0; i < s->n_kept; i++)
         ox_buf_unref(s->kept[i]);
     ox_packs_release(s);
@@ -203,19 +203,42 @@ static ox_code check_input(const ox_session *s, int i, const ox_value *v, bound 
     return check_dims(s, i, &v->t, bounds, n_bounds, err);
 }
 
-/* Under --precision f64 float inputs are converted into buffers that the session keeps. */
-static ox_code feed_input(ox_session *s, int i, const ox_value *v, const ox_value **fed, ox_value *wide,
-                          ox_error *err)
+static bool widens(ox_dtype t) { return t == OX_F32 || t == OX_F16 || t == OX_BF16; }
+
+static ox_code widen(ox_value *to, const ox_value *v, ox_error *err)
+{
+    *to = (ox_value){ 0 };
+    if (v->kind == OX_TENSOR && widens(v->t.dtype)) {
+        to->kind = OX_TENSOR;
+        return ox_tensor_convert(&to->t, &v->t, OX_F64, err);
+    }
+    if (v->kind != OX_SEQUENCE)
+        return ox_value_keep(to, v, err);
+    size_t n = ox_seq_size(v->seq);
+    ox_code code = OX_OK;
+    if (!(to->seq = ox_seq_create(n)))
+        return OX_FAIL(err, OX_E_NOMEM, "out of memory");
+    to->kind = OX_SEQUENCE;
+    for (size_t i = 0; i < n && code == OX_OK; i++) {
+        ox_value part;
+        code = widen(&part, ox_seq_at(v->seq, i), err);
+        if (code == OX_OK)
+            code = ox_seq_push(to->seq, &part, err);
+    }
+    if (code != OX_OK)
+        ox_value_release(to);
+    return code;
+}
+
+/* Under --precision f64 float inputs are converted into values that the session keeps. */
+static ox_code feed_input(ox_session *s, int i, const ox_value *v, const ox_value **fed, ox_error *err)
 {
     *fed = v;
-    if (!s->options.f64 || v->kind != OX_TENSOR ||
-        (v->t.dtype != OX_F32 && v->t.dtype != OX_F16 && v->t.dtype != OX_BF16))
+    if (!s->options.f64 || !(v->kind == OX_SEQUENCE || (v->kind == OX_TENSOR && widens(v->t.dtype))))
         return OX_OK;
-    ox_tensor_release(&s->fed[i]);
-    OX_TRY(ox_tensor_convert(&s->fed[i], &v->t, OX_F64, err));
-    wide->kind = OX_TENSOR;
-    wide->t = s->fed[i];
-    *fed = wide;
+    ox_value_release(&s->wide[i]);
+    OX_TRY(widen(&s->wide[i], v, err));
+    *fed = &s->wide[i];
     return OX_OK;
 }
 
@@ -224,10 +247,9 @@ static ox_code select_plan(ox_session *s, const ox_value *const *in, ox_error *e
     int n = s->graph->n_in;
     if (!s->signature) {
         s->signature = ox_arena_array(s->arena, (size_t)OX_MAX(n, 1), sizeof(*s->signature));
-        s->fed = ox_arena_array(s->arena, (size_t)OX_MAX(n, 1), sizeof(*s->fed));
         s->wide = ox_arena_array(s->arena, (size_t)OX_MAX(n, 1), sizeof(*s->wide));
-        s->n_fed = s->fed ? n : 0;
-        if (!s->signature || !s->fed || !s->wide)
+        s->n_wide = s->wide ? n : 0;
+        if (!s->signature || !s->wide)
             return OX_FAIL(err, OX_E_NOMEM, "out of memory");
     }
     bound bounds[64];
@@ -236,7 +258,7 @@ static ox_code select_plan(ox_session *s, const ox_value *const *in, ox_error *e
         OX_TRY(check_input(s, i, in[i], bounds, &n_bounds, err));
         ox_type_of_value(&s->signature[i], in[i]);
         ox_dtype t = s->signature[i].dtype;
-        if (s->options.f64 && (t == OX_F32 || t == OX_F16 || t == OX_BF16))
+        if (s->options.f64 && widens(t))
             s->signature[i].dtype = OX_F64;
     }
     return ox_plan_get(s, s->graph, NULL, s->signature, n, &s->current, err);
@@ -251,7 +273,7 @@ ox_code ox_session_run(ox_session *s, const ox_value *const *in, const ox_value 
     ox_arena_reset(s->strings);
     for (int i = 0; i < s->graph->n_in; i++) {
         const ox_value *fed;
-        OX_TRY(feed_input(s, i, in[i], &fed, &s->wide[i], err));
+        OX_TRY(feed_input(s, i, in[i], &fed, err));
         OX_TRY(ox_slot_feed(&p->slot[s->graph->in[i]], fed, err));
     }
     OX_TRY(ox_plan_run(p, err));

@@ -38,7 +38,8 @@ static inline int value(const char *name)
 static inline int input(const char *name, int rank, const int64_t *dim)
 {
     int v = value(name), *more = ox_arena_array(m->arena, (size_t)g->n_in + 1, sizeof(*more));
-    memcpy(more, g->in, (size_t)g->n_in * sizeof(*more));
+    if (g->n_in)
+        memcpy(more, g->in, (size_t)g->n_in * sizeof(*more));
     more[g->n_in++] = v;
     g->in = more;
     g->value[v].is_input = true;
@@ -50,7 +51,8 @@ static inline int input(const char *name, int rank, const int64_t *dim)
 static inline void output(int v)
 {
     int *more = ox_arena_array(m->arena, (size_t)g->n_out + 1, sizeof(*more));
-    memcpy(more, g->out, (size_t)g->n_out * sizeof(*more));
+    if (g->n_out)
+        memcpy(more, g->out, (size_t)g->n_out * sizeof(*more));
     more[g->n_out++] = v;
     g->out = more;
     g->value[v].is_output = true;
@@ -96,7 +98,8 @@ static inline int op2(const char *op, int a, int b) { return node(op, 17, 2, (in
 static inline ox_attr *attribute(ox_node *n, const char *name, ox_attr_kind kind)
 {
     ox_attr *a = ox_arena_array(m->arena, (size_t)n->n_attr + 1, sizeof(*a));
-    memcpy(a, n->attr, (size_t)n->n_attr * sizeof(*a));
+    if (n->n_attr)
+        memcpy(a, n->attr, (size_t)n->n_attr * sizeof(*a));
     n->attr = a;
     a += n->n_attr++;
     a->name = name;
