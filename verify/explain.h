@@ -35,6 +35,8 @@ double          *ox_probe_copy(ox_probe *p, const double *v, size_t n);
 double          *ox_probe_new(ox_probe *p, size_t n);       /* zeros */
 bool             ox_probe_is(const ox_probe *p, const char *op_type);
 bool             ox_probe_is_constant(const ox_probe *p, int i);
+/* The tensor of a value that the file gives, by an initializer or Constant; NULL: it is computed. */
+const ox_tensor *ox_constant_of(const ox_graph *g, int value);
 const ox_graph  *ox_probe_graph(const ox_probe *p);
 /* The number of the only input that is no constant; -1: none, or more than one. */
 int              ox_probe_only_varying(const ox_probe *p);

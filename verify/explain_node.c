@@ -43,10 +43,29 @@ bool ox_probe_is(const ox_probe *p, const char *op_type)
 
 const ox_graph *ox_probe_graph(const ox_probe *p) { return p->s->r->frame->plan->graph; }
 
+const ox_tensor *ox_constant_of(const ox_graph *g, int value)
+{
+    const ox_info *v = &g->value[value];
+    const ox_node *n = v->producer >= 0 ? &g->node[v->producer] : NULL;
+    const ox_attr *a = n && strcmp(n->op_type, "Constant") == 0 ? ox_node_attr(n, "value") : NULL;
+    return v->constant ? v->constant : a ? a->tensor : NULL;
+}
+
+/* Also what a few nodes make of constants alone: a weight that is converted or transposed first. */
+static bool constant(const ox_graph *g, int value, int depth)
+{
+    const ox_info *v = &g->value[value];
+    const ox_node *n = v->producer >= 0 ? &g->node[v->producer] : NULL;
+    bool all = n && n->n_in > 0 && depth > 0;
+    for (int i = 0; all && i < n->n_in; i++)
+        all = n->in[i] < 0 || constant(g, n->in[i], depth - 1);
+    return all || ox_constant_of(g, value);
+}
+
 bool ox_probe_is_constant(const ox_probe *p, int i)
 {
     const ox_node *n = p->s->node;
-    return i < n->n_in && n->in[i] >= 0 && ox_probe_graph(p)->value[n->in[i]].constant;
+    return i < n->n_in && n->in[i] >= 0 && constant(ox_probe_graph(p), n->in[i], 3);
 }
 
 int ox_probe_only_varying(const ox_probe *p)
@@ -118,7 +137,7 @@ int ox_probe_before(ox_probe *p, double **out, int most)
             queue[n_queue++] = p->s->node->in[i];
     for (int k = 0; k < n_queue && found < most; k++) {
         const ox_info *v = &g->value[queue[k]];
-        double *y = v->constant ? NULL : value_before(p, queue[k]);
+        double *y = ox_constant_of(g, queue[k]) ? NULL : value_before(p, queue[k]);
         if (y)
             out[found++] = y;
         const ox_node *n = v->producer >= 0 ? &g->node[v->producer] : NULL;

@@ -186,8 +186,8 @@ static void scaled_values(ox_probe *p, const quant *q, bool alike)
     ox_probe_score_fit(p, y, channels, what);
 }
 
-/* What the scales are to be multiplied by: each code allows a range, and all ranges meet; if they do
- * not, the factor that fits best. */
+/* What the scales are to be multiplied by: each code allows a range, and all ranges meet; if they
+ * do not, the factor that fits best. */
 static double factor_of_codes(const ox_probe *p, const quant *q)
 {
     double xr = 0, xx = 0, least = 0, most = INFINITY;
@@ -202,7 +202,8 @@ static double factor_of_codes(const ox_probe *p, const quant *q)
         least = fmax(least, fabs(x) / (fabs(r) + 0.5));
         most = fmin(most, fabs(x) / (fabs(r) - 0.5));
     }
-    return least > 0 && least <= most * (1 + 1e-9) && isfinite(most) ? (least + most) / 2 : xr > 0 ? xx / xr : 0;
+    bool meet = least > 0 && least <= most * (1 + 1e-9) && isfinite(most);
+    return meet ? (least + most) / 2 : xr > 0 ? xx / xr : 0;
 }
 
 static void scaled_codes(ox_probe *p, const quant *q)

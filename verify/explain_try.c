@@ -33,7 +33,7 @@ void ox_probe_score_fit(ox_probe *p, const double *y, size_t n_free, const char 
         return;
     double left = distance(p, y) / p->whole;
     left *= sqrt((double)p->n / (double)(p->n - n_free));
-    if (!(left < p->best))
+    if (!(left < p->best) || (p->n < 4 * n_free && left > 0.02))
         return;
     p->best = left;
     snprintf(p->text, sizeof p->text, "the reference is what the node gives %s", what);

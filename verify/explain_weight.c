@@ -29,7 +29,7 @@ static void constant_as_bias(ox_probe *p, int axis)
     int64_t c = p->shape->dim[axis], inner = ox_numel(p->shape, axis + 1, p->shape->rank);
     double *y = ox_probe_new(p, p->n), *b = ox_probe_new(p, (size_t)c);
     for (size_t i = 0; y && b && i < g->n_value; i++) {
-        const ox_tensor *t = g->value[i].constant;
+        const ox_tensor *t = ox_constant_of(g, (int)i);
         char what[160];
         if (!t || !t->data || !ox_is_float(t->dtype) || ox_count(t) != c)
             continue;
@@ -176,13 +176,14 @@ static const ox_tensor *bias_beside(const ox_graph *g, size_t c)
     const ox_node *n = user >= 0 ? &g->node[user] : NULL;
     if (!n || n->n_in < 3 || n->in[2] < 0)
         return NULL;
-    return g->value[n->in[2]].constant;
+    return ox_constant_of(g, n->in[2]);
 }
 
 static void with_weight_of(ox_probe *p, int i, size_t c)
 {
     const ox_graph *g = ox_probe_graph(p);
-    const ox_tensor *t = g->value[c].constant, *b = bias_beside(g, c), *own = ox_probe_input(p, 2);
+    const ox_tensor *t = ox_constant_of(g, (int)c), *b = bias_beside(g, c);
+    const ox_tensor *own = ox_probe_input(p, 2);
     const double **in = ox_probe_inputs(p);
     double *v = ox_probe_new(p, (size_t)ox_count(t)), *bias;
     char what[200];
@@ -207,7 +208,7 @@ void ox_cause_swapped(ox_probe *p)
     int which = ox_probe_is_constant(p, 1) ? 1 : 0, tried = 0;
     const ox_tensor *w = ox_probe_input(p, which);
     for (size_t i = 0; w && i < g->n_value && tried < 48; i++) {
-        const ox_tensor *c = g->value[i].constant;
+        const ox_tensor *c = ox_constant_of(g, (int)i);
         if (!c || !c->data || c->data == w->data || c->dtype != w->dtype || !ox_shape_same(c, w) ||
             ox_count(c) < 2)
             continue;

@@ -56,6 +56,19 @@ static void by_integers(const ox_sighting *s, ox_trace_node *n)
     n->departs = n->margin > 1 && !(from_float && differ * 100 <= s->n);
 }
 
+/* What a reference holds was rounded when it was written; it may have gone on with more digits.  A sum
+ * or difference shows that where its operands cancel out. */
+static double rounding_of_inputs(const ox_sighting *s)
+{
+    double most = 0;
+    if (strcmp(s->node->op_type, "Add") != 0 && strcmp(s->node->op_type, "Sub") != 0)
+        return 0;
+    for (int i = 0; i < s->r->n_in; i++)
+        if (s->in && s->in[i] && s->r->in[i])
+            most = fmax(most, ox_rms(s->in[i], NULL, (size_t)ox_count(s->r->in[i])));
+    return 2 * ox_dtype_roundoff(s->r->out[s->out]->dtype) * most;
+}
+
 static void by_reference(const tracing *k, const ox_sighting *s, ox_trace_node *n)
 {
     size_t at;
@@ -75,6 +88,7 @@ static void by_reference(const tracing *k, const ox_sighting *s, ox_trace_node *
         return;
     }
     ox_allowance a = ox_allowance_of(s);
+    a.noise += rounding_of_inputs(s);
     n->judged = true;
     n->local = ox_max_error(s->ref, s->truth, s->n, NULL);
     n->margin = ox_excess(&a, s->ref, dtype, s->n, &at);
@@ -163,7 +177,7 @@ static double error_of_few_bits(const ox_trace *t)
         n += t->node[i].bits > 0;
         inexact |= t->node[i].relative > LOW_PRECISION;
     }
-    return n >= 2 && bits < 24 && inexact ? ldexp(0.25, 24 - bits) : 0;
+    return n >= 1 && bits < 24 && inexact ? ldexp(0.25, 24 - bits) : 0;
 }
 
 /* The median relative error of what the reference holds, if that is one of low precision; else 0. */

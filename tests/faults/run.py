@@ -55,6 +55,7 @@ class Pair:
         self.reference = folder / "reference.npz"
         start = time.monotonic()
         self.values = all_values(program, self.path, self.args, self.reference)
+        self.own = dict(self.values)
         self.seconds = time.monotonic() - start
         by = honest.onnxruntime_values(model, feeds)
         if by:
@@ -126,7 +127,7 @@ def judge(program, pair, f, e, value, folder):
         return Result("missed", False, False, r.stderr.strip())
     t = json.loads(r.stdout)
     if t["first"] is None:
-        change = effect(values.get(value), pair.values[value])
+        change = effect(values.get(value), pair.own[value])
         return Result("below" if change < BELOW else "missed", False, False, f"change {change:.3g}")
     causes = [x["cause"] for x in t["explanations"]]
     text = f'{t["first"]["op"]} {t["first"]["value"]} {value}: ' + "; ".join(
