@@ -30,8 +30,10 @@ def tensor_of(node):
 
 
 def prune(model):
-    """Drops initializers that no node reads: an exporter would not write them."""
+    """Drops constants that no node reads: an exporter would not write them."""
     used = {i for n in all_nodes(model.graph) for i in n.input} | {o.name for o in model.graph.output}
+    for n in [n for n in model.graph.node if n.op_type == "Constant" and n.output[0] not in used]:
+        model.graph.node.remove(n)
     keep = [t for t in model.graph.initializer if t.name in used]
     inputs = [i for i in model.graph.input if i.name in used
               or i.name not in {t.name for t in model.graph.initializer}]

@@ -263,6 +263,8 @@ def report(table, tally, program, options):
     found = max(table.total("found"), 1)
     rates = {"detected": 1 - table.total("missed") / max(table.total("faults"), 1),
              "located": table.total("located") / found, "explained": table.total("explained") / found}
+    if table.total("found") == 0:
+        rates["located"] = rates["explained"] = 1
     passed = failed = 0
     for what, goal in GOALS.items():
         ok = rates[what] >= goal
