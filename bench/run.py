@@ -5,9 +5,10 @@
 
 Models: the project's super-resolution network, the light networks of the onnx package, what
 bench/models.py wrote (build/bench-models), and ../shared/models where that exists.  A round measures each
-runtime once, one after the other, each in a process of its own; there are several rounds, and a ratio is the
-median over rounds of the peer's time to ours.  What is timed: whole inferences, inputs in memory, median of
-as many as fit into a fraction of a second.  Errors are those against `onnxrun --precision f64`.
+runtime once, one after the other, each in a process of its own; there are several rounds (peers other than
+ONNX Runtime take part in every second), and a ratio is the median over rounds of the peer's time to ours.
+What is timed: whole inferences, inputs in memory, median of as many as fit into a fraction of a second.
+Errors are those against `onnxrun --precision f64`.
 """
 import argparse
 import datetime
@@ -158,7 +159,8 @@ def measure_model(args, name, model, inputs, threads, peers):
     rounds, failed = [], {}
     for i in range(args.rounds):
         this = {}
-        for runtime in [OURS] + [p for p in peers if p not in failed]:
+        taking_part = [p for p in peers if p not in failed and (p == BASE or i % 2 == 0)]
+        for runtime in [OURS] + taking_part:
             progress(f"{name}, {threads} thread{'s' * (threads > 1)}, round {i + 1} of {args.rounds}, {runtime}")
             measured = (measure_ours(args.program, model, inputs, threads, args.seconds) if runtime == OURS else
                         measure_peer(runtime, model, inputs, threads, args.seconds, cache))
@@ -265,8 +267,9 @@ def write_report(args, results, versions, failures, load):
              f"- Load of the machine by others while this was measured: {load[0]:.1f} to {load[1]:.1f} running processes besides "
              "the measured one." + (" **The machine was shared**: absolute times are inflated; ratios are of neighbouring"
                                     " measurements, and still noisy." if load[1] > 0.5 else ""),
-             f"- {args.rounds} rounds; in each, every runtime once, in a process of its own, {args.seconds} s of inferences after"
-             " three to warm up. A ratio is the median over rounds of the peer's median time to ours: above 1 we are faster.",
+             f"- {args.rounds} rounds; in each, every runtime once (peers other than {BASE} in every second), in a process of"
+             f" its own, {args.seconds} s of inferences after three to warm up. A ratio is the median over rounds of the"
+             " peer's median time to ours: above 1 we are faster.",
              "- Error: largest difference of a float output from `onnxrun --precision f64`, as a share of that output's largest"
              " value. Quantised networks round to 8 bits: there it only shows gross mistakes.",
              "- Memory: our whole process; of ONNX Runtime, what its process grew by while it loaded and ran the model.", ""]
