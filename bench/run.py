@@ -6,7 +6,7 @@
 Models: the project's super-resolution network, the light networks of the onnx package, what
 bench/models.py wrote (build/bench-models), and ../shared/models where that exists.  A round measures each
 runtime once, one after the other, each in a process of its own; there are several rounds (peers other than
-ONNX Runtime take part in every second), and a ratio is the median over rounds of the peer's time to ours.
+ONNX Runtime take part in every second, at one thread), and a ratio is the median over rounds of the peer's time to ours.
 What is timed: whole inferences, inputs in memory, median of as many as fit into a fraction of a second.
 Errors are those against `onnxrun --precision f64`.
 """
@@ -137,19 +137,16 @@ def error_of(actual, exact):
     return worst
 
 
-def errors(program, model, inputs, cache, peers):
-    """runtime -> error against our float64"""
+def errors(program, model, inputs, cache):
+    """Of us and of ONNX Runtime against our float64."""
     with tempfile.TemporaryDirectory() as scratch:
         scratch = Path(scratch)
         exact = our_outputs(program, model, inputs, scratch / "f64", "--precision", "f64")
         result = {OURS: error_of(our_outputs(program, model, inputs, scratch / "f32"), exact)}
-        for peer in peers:
-            file = scratch / "peer.npz"
-            answer = measure_peer(peer, model, inputs, 1, 0, cache, file)
-            if "error" not in answer and file.exists():
-                with np.load(file, allow_pickle=True) as z:
-                    result[peer] = error_of([z[k] for k in z.files], exact)
-                file.unlink()
+        file = scratch / "peer.npz"
+        if "error" not in measure_peer(BASE, model, inputs, 1, 0, cache, file) and file.exists():
+            with np.load(file, allow_pickle=True) as z:
+                result[BASE] = error_of([z[k] for k in z.files], exact)
         return result
 
 
@@ -264,10 +261,10 @@ def write_report(args, results, versions, failures, load):
              f"Made by `make bench`{' (the quick subset)' if args.quick else ''} on {datetime.date.today()}: onnxrun against "
              + ", ".join(f"{p} {versions[p]}" for p in peers) + ".", "",
              f"- Machine: {machine()}; kernels for {args.isa}; one thread reaches {args.peak}.",
-             f"- Load of the machine by others while this was measured: {load[0]:.1f} to {load[1]:.1f} running processes besides "
-             "the measured one." + (" **The machine was shared**: absolute times are inflated; ratios are of neighbouring"
+             f"- Load of the machine by others while this was measured: {load[0]} to {load[1]} running threads besides ours "
+             f"(our priority: nice {os.nice(0)})." + (" **The machine was shared**: absolute times are inflated; ratios are of neighbouring"
                                     " measurements, and still noisy." if load[1] > 0.5 else ""),
-             f"- {args.rounds} rounds; in each, every runtime once (peers other than {BASE} in every second), in a process of"
+             f"- {args.rounds} rounds; in each, every runtime once (peers other than {BASE} in every second, at one thread), in a process of"
              f" its own, {args.seconds} s of inferences after three to warm up. A ratio is the median over rounds of the"
              " peer's median time to ours: above 1 we are faster.",
              "- Error: largest difference of a float output from `onnxrun --precision f64`, as a share of that output's largest"
@@ -278,12 +275,14 @@ def write_report(args, results, versions, failures, load):
         for kind, n, mean, worst, ratio in summary(results, threads):
             lines.append(f"- {n} {kind} models: geometric mean **{mean:.2f}** × ONNX Runtime; the slowest is {worst} "
                          f"with {ratio:.2f}.")
-        lines += [""] + speed_table(results, threads, peers)
+        here = [p for p in peers if any(p in r["by_threads"][threads] for r in results.values())]
+        lines += [""] + speed_table(results, threads, here)
     if len(thread_counts) > 1:
         one, two = thread_counts[:2]
         gains = {n: r["by_threads"][one][OURS]["p50_ms"] / r["by_threads"][two][OURS]["p50_ms"] for n, r in results.items()
                  if OURS in r["by_threads"][one] and OURS in r["by_threads"][two]}
-        lines += [f"{two} threads are {geometric_mean(list(gains.values())):.2f} times as fast as {one} in the geometric mean.", ""]
+        lines += [f"{two} threads are {geometric_mean(list(gains.values())):.2f} times as fast as {one} in the geometric"
+                  " mean.", ""]
     lines += [f"## Start and memory, {thread_counts[0]} thread", ""] + start_table(results, thread_counts[0])
     lines += ["## What was not measured", ""]
     lines += [f"- {what}" for what in failures] or ["- Nothing: all runtimes ran all models."]
@@ -343,13 +342,13 @@ def main():
         for threads in args.threads or [1, 2]:
             by_threads[threads], failed = measure_model(args, name, model, inputs, threads, peers)
             others.append(others_running())
-            peers = [p for p in peers if p not in failed]
+            peers = [p for p in peers if p == BASE and p not in failed]
             versions |= {p: v["version"] for p, v in by_threads[threads].items() if p != OURS}
             for runtime, reason in failed.items():
                 failures.setdefault((runtime, reason.replace(str(model), "MODEL")), []).append(name)
         if not any(OURS in b for b in by_threads.values()):
             continue
-        found = errors(args.program, model, inputs, ROOT / "build" / "bench-cache" / name, peers)
+        found = errors(args.program, model, inputs, ROOT / "build" / "bench-cache" / name)
         results[name] = {"kind": kind_of(model), "by_threads": by_threads, "errors": found}
         write_report(args, results, versions, grouped(failures), (min(others), max(others)))
         first = by_threads[min(by_threads)]
