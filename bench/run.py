@@ -285,6 +285,7 @@ def write_report(args, results, versions, failures, load):
                   " mean.", ""]
     lines += [f"## Start and memory, {thread_counts[0]} thread", ""] + start_table(results, thread_counts[0])
     lines += ["## What was not measured", ""]
+    failures = [f"{p}: left out of this run" for p in PEERS if args.peer and p not in args.peer] + failures
     lines += [f"- {what}" for what in failures] or ["- Nothing: all runtimes ran all models."]
     args.out.with_suffix(".md").write_text("\n".join(lines) + "\n")
     threads = thread_counts[0]
