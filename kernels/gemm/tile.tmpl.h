@@ -206,7 +206,7 @@ OX_INLINE void FN(rows)(const ox_tile *t, size_t p, const int n_rows)
 void NAME(gemv_n)(const ox_tile *t)
 {
     size_t j = 0, p = 0;
-    if (t->ldd == NV * VN && t->n > FN(wide) * VN) {
+    if (t->ldd == NV * VN && t->n > FN(wide) * VN && t->k > 0) { /* no rows: the strips write the zeros */
         for (; p + GROUP <= t->k; p += GROUP)
             FN(rows)(t, p, GROUP);
         for (; p < t->k; p++)
