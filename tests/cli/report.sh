@@ -11,7 +11,7 @@ browser=$(command -v chromium || command -v chromium-browser || command -v googl
 if [ -n "$browser" ]; then
     timeout 60 "$browser" --headless --no-sandbox --disable-gpu --user-data-dir="$PWD/profile" --screenshot="$PWD/page.png" \
         --window-size=1200,1600 "file://$PWD/page.html" > /dev/null 2>&1
-    [ "$(head -c 4 page.png | tail -c 3)" = PNG ] && echo "browser: seen" || echo "browser: nothing to see"
+    [ "$(head -c 4 page.png | tail -c 3)" = PNG ] && echo "browser: seen" || echo "a browser sees nothing"
 else
     echo "browser: skipped, there is none"
 fi
