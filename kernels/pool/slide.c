@@ -92,7 +92,7 @@ static int64_t next_plane(const ox_slide *s, const ox_slide_group *g, walk *t)
 {
     const ox_window *w = &s->window;
     int n = w->n - 2, d = n - 1;
-    int64_t offset = 0;
+    int64_t offset = 0, plane = 1;
     for (int i = 0; i < n && !t->started; i++) {
         ox_slide_range(w, i, g->at[i], &t->lo[i], &t->hi[i]);
         t->k[i] = t->lo[i];
@@ -108,7 +108,9 @@ static int64_t next_plane(const ox_slide *s, const ox_slide_group *g, walk *t)
     t->started = true;
     for (int i = 0; i < n; i++)
         offset = offset * w->in[i] + g->at[i] * w->stride[i] + t->k[i] * w->dilation[i] - w->begin[i];
-    return offset * w->in[n] * (n + 1 < w->n ? w->in[n + 1] : 1);
+    for (int i = OX_MAX(n, 0); i < w->n; i++)
+        plane *= w->in[i];
+    return offset * plane;
 }
 
 /* The rows of one plane, for every line of the group. */
