@@ -327,21 +327,6 @@ static void turn(ox_run *r, size_t images, size_t rows, size_t cols, size_t size
     ox_parallel(r, (int64_t)(images * t.chunks), turn_block, &t);
 }
 
-struct flip {
-    const uint8_t *from;
-    uint8_t *to;
-    size_t n;
-};
-enum { FLIP = 1 << 15 };
-
-static void flip_block(void *ctx, int64_t block, int worker)
-{
-    const struct flip *f = ctx;
-    size_t at = (size_t)block * FLIP;
-    (void)worker;
-    ox_igemm_flip(OX_MIN((size_t)FLIP, f->n - at), f->from + at, f->to + at);
-}
-
 /* x with channels last and the sign that the micro-kernel wants. */
 static ox_code arrange(ox_run *r, const struct conv_integer *s, const uint8_t **x)
 {
@@ -357,9 +342,8 @@ static ox_code arrange(ox_run *r, const struct conv_integer *s, const uint8_t **
         return OX_NO_MEMORY(r);
     if (turns)
         turn(r, (size_t)r->in[0]->dim[0], c->c, c->in_size, 1, *x, to);
-    struct flip f = { turns ? to : *x, to, n };
     if (flips)
-        ox_parallel(r, (int64_t)((n + FLIP - 1) / FLIP), flip_block, &f);
+        ox_igemm_flip(n, turns ? to : *x, to, r->pool);
     *x = to;
     return OX_OK;
 }

@@ -139,12 +139,26 @@ void ox_igemm_col(const ox_igemm *p, const void *packed, const int32_t *bias, in
     }
 }
 
-void ox_igemm_flip(size_t n, const void *from, void *to)
+typedef struct flipped {
+    const uint8_t *from;
+    uint8_t *to;
+    size_t n;
+} flipped;
+enum { FLIP = 1 << 15 }; /* bytes of a block */
+
+static void flip_block(void *ctx, int64_t block, int worker)
 {
-    const uint8_t *x = from;
-    uint8_t *y = to;
-    for (size_t i = 0; i < n; i++)
-        y[i] = x[i] ^ 0x80;
+    const flipped *f = ctx;
+    size_t at = (size_t)block * FLIP, end = OX_MIN(at + FLIP, f->n);
+    (void)worker;
+    for (size_t i = at; i < end; i++)
+        f->to[i] = f->from[i] ^ 0x80;
+}
+
+void ox_igemm_flip(size_t n, const void *from, void *to, ox_pool *pool)
+{
+    flipped f = { from, to, n };
+    ox_pool_run(pool, (int64_t)((n + FLIP - 1) / FLIP), flip_block, &f);
 }
 
 /* ---- running ---- */

@@ -133,7 +133,8 @@ static inline int32_t ox_igemm_zero_a(const ox_igemm *p, bool is_signed, int32_t
 static inline int32_t ox_igemm_zero_b(bool is_signed, int32_t zero) { return is_signed ? zero : zero - 128; }
 /* Whether A has to be given with the highest bit of each byte turned. */
 static inline bool ox_igemm_flips(const ox_igemm *p, bool is_signed) { return p->uk->signed_a != is_signed; }
-void ox_igemm_flip(size_t n, const void *from, void *to);
+/* Turns it for n bytes; `to` may be `from`. */
+void ox_igemm_flip(size_t n, const void *from, void *to, ox_pool *pool);
 
 /* col[j] = bias[j] - zero_a * sum of column j + k * zero_a * zero_b, for all columns; bias may be NULL. */
 void ox_igemm_col(const ox_igemm *p, const void *packed, const int32_t *bias, int32_t zero_a, const ox_igemm_ep *ep,

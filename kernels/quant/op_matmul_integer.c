@@ -245,26 +245,11 @@ static ox_code read_parameters(ox_run *r, const struct product *q, struct parame
     return OX_OK;
 }
 
-struct flip {
-    const uint8_t *from;
-    uint8_t *to;
-    size_t n;
-};
-enum { FLIP = 1 << 15 };
-
-static void flip_block(void *ctx, int64_t block, int worker)
-{
-    const struct flip *f = ctx;
-    size_t at = (size_t)block * FLIP;
-    (void)worker;
-    ox_igemm_flip(OX_MIN((size_t)FLIP, f->n - at), f->from + at, f->to + at);
-}
-
 static ox_code run_fast(ox_run *r)
 {
     struct product *q = r->state;
     struct parameters own, *p = q->ready ? &q->p : &own;
-    if (!q->ready || !q->p.ep)
+    if (!q->ready)
         OX_TRY(read_parameters(r, q, p, false));
     ox_igemm_args args = { .a = r->in[0]->data,
                            .m = q->m,
@@ -277,11 +262,12 @@ static ox_code run_fast(ox_run *r)
                            .ep = p->ep,
                            .c = r->out[0]->data };
     if (ox_igemm_flips(&q->gemm, q->a_signed)) {
-        struct flip f = { args.a, NULL, (size_t)ox_count(r->in[0]) };
-        args.a = f.to = ox_scratch(r, OX_MAX(f.n, 1));
-        if (!f.to)
+        size_t n = (size_t)ox_count(r->in[0]);
+        uint8_t *flipped = ox_scratch(r, OX_MAX(n, 1));
+        if (!flipped)
             return OX_NO_MEMORY(r);
-        ox_parallel(r, (int64_t)((f.n + FLIP - 1) / FLIP), flip_block, &f);
+        ox_igemm_flip(n, args.a, flipped, r->pool);
+        args.a = flipped;
     }
     if (q->n_b > 1) {
         ox_igemm_ep *each = ox_scratch_array(r, q->batch, sizeof(*each));
