@@ -72,31 +72,21 @@ static void wino_out(const ox_wino_out *t, size_t step, const double *at)
 void uk_wino4_out_f32_scalar(const ox_wino_out *t) { wino_out(t, 4, ox_wino4_at[0]); }
 void uk_wino2_out_f32_scalar(const ox_wino_out *t) { wino_out(t, 2, ox_wino2_at[0]); }
 
-void uk_patch_f32_scalar(const ox_patch *t)
-{
-    float *dst = t->dst;
-    for (size_t p = t->k0; p < t->k0 + t->k; p++, dst += t->ld) {
-        const float *x = (const float *)t->x + p / t->n_taps * t->plane;
-        size_t tap = p % t->n_taps;
-        memset(dst, 0, t->ld * sizeof *dst);
-        for (int32_t s = t->first[tap]; s < t->first[tap + 1]; s++)
-            for (size_t i = 0; i < (size_t)t->seg[s].n; i++)
-                dst[(size_t)t->seg[s].to + i] = x[(size_t)t->seg[s].from + i * t->step];
+#define PATCH(name, T)                                                                             \
+    void name(const ox_patch *t)                                                                   \
+    {                                                                                              \
+        T *dst = t->dst;                                                                           \
+        for (size_t p = t->k0; p < t->k0 + t->k; p++, dst += t->ld) {                              \
+            const T *x = (const T *)t->x + p / t->n_taps * t->plane;                               \
+            size_t tap = p % t->n_taps;                                                            \
+            memset(dst, 0, t->ld * sizeof *dst);                                                   \
+            for (int32_t s = t->first[tap]; s < t->first[tap + 1]; s++)                            \
+                for (size_t i = 0; i < (size_t)t->seg[s].n; i++)                                   \
+                    dst[(size_t)t->seg[s].to + i] = x[(size_t)t->seg[s].from + i * t->step];       \
+        }                                                                                          \
     }
-}
-
-void uk_patch_f64_scalar(const ox_patch *t)
-{
-    double *dst = t->dst;
-    for (size_t p = t->k0; p < t->k0 + t->k; p++, dst += t->ld) {
-        const double *x = (const double *)t->x + p / t->n_taps * t->plane;
-        size_t tap = p % t->n_taps;
-        memset(dst, 0, t->ld * sizeof *dst);
-        for (int32_t s = t->first[tap]; s < t->first[tap + 1]; s++)
-            for (size_t i = 0; i < (size_t)t->seg[s].n; i++)
-                dst[(size_t)t->seg[s].to + i] = x[(size_t)t->seg[s].from + i * t->step];
-    }
-}
+PATCH(uk_patch_f32_scalar, float)
+PATCH(uk_patch_f64_scalar, double)
 
 void uk_turn_f32_scalar(const ox_turn *t)
 {
