@@ -7,7 +7,6 @@ static inline float relu(float x) { return x < 0 ? 0 : x; }
 static inline float clip(float x, const float *p) { return x < p[0] ? p[0] : x > p[1] ? p[1] : x; }
 static inline float leaky(float x, const float *p) { return x < 0 ? x * p[0] : x; }
 static inline float gate32(float x) { return x < 0 ? 0 : x > 1 ? 1 : x; }
-static inline double gate(double x) { return x < 0 ? 0 : x > 1 ? 1 : x; }
 
 #define L1(name, ulp, expr, exact)                                                                      \
     void OX_UK(name##_f32)(size_t n, const void *from, void *to, const void *params)               \
