@@ -140,14 +140,12 @@ static void check_tile(kc *k, const ox_uk_gemm *row, size_t m, size_t n, size_t 
     kc_release(k);
 }
 
-static void check_gemv_n(kc *k, const ox_uk_gemm *row, size_t n, size_t depth)
+static void check_gemv_n(kc *k, const ox_uk_gemm *row, size_t n, size_t depth, bool packed, double beta)
 {
-    bool f64 = row->f64, packed = kc_below(k, 2), odd = kc_below(k, 2);
+    bool f64 = row->f64, odd = kc_below(k, 2);
     size_t e = f64 ? 8 : 4, nr = (size_t)row->nr, panels = (n + nr - 1) / nr;
     kc_values values = (kc_values)kc_below(k, KC_N_VALUES);
-    ox_tile t = {
-        .m = 1, .n = n, .k = depth, .cs_a = 1 + kc_below(k, 3), .beta = (double)kc_below(k, 2)
-    };
+    ox_tile t = { .m = 1, .n = n, .k = depth, .cs_a = 1 + kc_below(k, 3), .beta = beta };
     t.ldb = packed ? nr : n + kc_below(k, 3);
     t.ldd = packed ? nr * depth : nr;
     size_t n_b = packed ? panels * nr * depth : depth ? (depth - 1) * t.ldb + n : 0;
@@ -223,7 +221,8 @@ static void check_row(kc *k, const ox_uk_gemm *row)
             break;
         case OX_UK_GEMV_N:
             for (size_t i = 0; i < OX_COUNT(sizes); i++)
-                check_gemv_n(k, row, sizes[i], depth);
+                for (int way = 0; way < 4; way++)
+                    check_gemv_n(k, row, sizes[i], depth, way & 1, way >> 1);
             break;
         case OX_UK_GEMV_T:
             for (size_t i = 0; i < 11; i++)
@@ -350,13 +349,15 @@ static void judge_call(kc *k, const call *w, size_t batch)
             }
 }
 
-/* Random shapes, and for each the same bits from 1, 2, 3 and 8 threads. */
+static void run_call(void *ctx, ox_pool *pool)
+{
+    const call *w = ctx;
+    ox_gemm_run(&w->plan, &w->args, w->scratch, pool);
+}
+
+/* Random shapes, and for each the same bits from any number of threads. */
 static void check_driver(kc *k, uint32_t isa, bool f64)
 {
-    static const int threads[] = { 1, 2, 3, 8 };
-    ox_pool *pools[4];
-    for (int i = 0; i < 4; i++)
-        pools[i] = ox_pool_create(threads[i]);
     for (int round = 0; round < 12 * kc_thoroughness(k) && !kc_failed(k); round++) {
         size_t most = round % 12 == 0 ? 500 : 80, batch = 1 + kc_below(k, 3);
         size_t m = kc_below(k, 4) ? 1 + kc_below(k, most) : 1;
@@ -365,23 +366,12 @@ static void check_driver(kc *k, uint32_t isa, bool f64)
         call w;
         make_call(k, &w, isa, f64, m, n, depth, batch);
         size_t bytes = batch * w.n_c * (f64 ? 8 : 4);
-        void *before = kc_alloc(k, bytes, 8, false), *one = kc_alloc(k, bytes, 8, false);
-        memcpy(before, w.c, bytes);
-        for (int i = 0; i < 4; i++) {
-            memcpy(w.c, before, bytes);
-            ox_gemm_run(&w.plan, &w.args, w.scratch, pools[i]);
-            if (i == 0)
-                memcpy(one, w.c, bytes);
-            else if (memcmp(one, w.c, bytes) != 0)
-                kc_fail(k, "%d threads give other bits", threads[i]);
-        }
+        kc_same_bits(k, w.c, bytes, run_call, &w);
         judge_call(k, &w, batch);
         kc_release(k);
         if (kc_failed(k))
             kc_fail(k, "-");
     }
-    for (int i = 0; i < 4; i++)
-        ox_pool_destroy(pools[i]);
 }
 
 /* ---- the rows: the micro-kernels, then the driver at every level ---- */

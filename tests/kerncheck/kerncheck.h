@@ -5,6 +5,7 @@
 #define KERNCHECK_H
 
 #include "runtime/base/cpu.h"
+#include "runtime/base/pool.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -57,6 +58,11 @@ int  kc_thoroughness(const kc *k);
  * class; where mag, the sum of absolute terms, is finite but may overflow the type, anything
  * goes. */
 void kc_compare(kc *k, double y, double exact, double bound, long double mag, bool f64);
+
+/* Runs fn(ctx, pool) with 1, 2, 3 and 8 threads: the n bytes at `out`, which hold the same before
+ * each run, must hold the same after it. */
+typedef void kc_run_fn(void *ctx, ox_pool *pool);
+void kc_same_bits(kc *k, void *out, size_t n, kc_run_fn *fn, void *ctx);
 
 /* ---- bench ----
  * kc_problem opens a problem ("gemm/m64n3136k576"; false: not asked for), kc_candidate adds a way

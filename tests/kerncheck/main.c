@@ -28,7 +28,7 @@ static const kc_family *const families[] = {
 #undef FAMILY
 };
 
-enum { GUARD = 256, MAX_BUFFERS = 128, MAX_CANDIDATES = 16, ROUNDS = 15, CANARY = 0xA5 };
+enum { GUARD = 256, MAX_BUFFERS = 128, MAX_CANDIDATES = 16, ROUNDS = 15, CANARY = 0xA5, POOLS = 4 };
 
 typedef struct buffer {
     unsigned char *base, *data;
@@ -51,6 +51,7 @@ struct kc {
     double share; /* largest part of a bound that was used */
     char fault[256];
     int thoroughness;
+    ox_pool *pools[POOLS]; /* made at first use */
     /* bench */
     const char *glob;
     char problem[128];
@@ -181,6 +182,23 @@ void kc_compare(kc *k, double y, double exact, double bound, long double mag, bo
     k->share = fmax(k->share, share);
 }
 
+void kc_same_bits(kc *k, void *out, size_t n, kc_run_fn *fn, void *ctx)
+{
+    static const int threads[POOLS] = { 1, 2, 3, 8 };
+    void *before = kc_alloc(k, n, 8, false), *one = kc_alloc(k, n, 8, false);
+    memcpy(before, out, n);
+    for (int i = 0; i < POOLS; i++) {
+        if (!k->pools[i])
+            k->pools[i] = ox_pool_create(threads[i]);
+        memcpy(out, before, n);
+        fn(ctx, k->pools[i]);
+        if (i == 0)
+            memcpy(one, out, n);
+        else if (memcmp(one, out, n) != 0)
+            kc_fail(k, "%d threads give other bits", threads[i]);
+    }
+}
+
 /* Runs one check in a child; its verdict comes back through a pipe. */
 typedef struct verdict {
     double share;
@@ -206,6 +224,8 @@ static void check_row(kc *k, const kc_family *f, size_t i, uint64_t seed)
         k->state = seed;
         f->check(k, i);
         kc_release(k);
+        for (int p = 0; p < POOLS; p++)
+            ox_pool_destroy(k->pools[p]);
         v.share = k->share;
         memcpy(v.fault, k->fault, sizeof v.fault);
         _exit(write(fd[1], &v, sizeof v) == sizeof v ? 0 : 2);
