@@ -33,6 +33,7 @@ static ox_code FN(matmul)(ox_run *r)
 #else /* ---- once ---- */
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/gemm/dense.h"
+#include "kernels/gemm/product.h"
 
 #include <math.h>
 #include <string.h>
@@ -46,62 +47,15 @@ struct matmul {
     ox_dense dense;
 };
 
-/* Shapes with rank-1 operands made matrices; *rank counts the result's leading dimensions. */
-typedef struct shape { int64_t m, n, k, k_b; int rank, rank_a, rank_b; int64_t lead[OX_MAX_RANK]; } shape;
-
-static ox_code read_shape(ox_run *r, shape *s)
-{
-    const ox_tensor *a = r->in[0], *b = r->in[1];
-    if (a->rank < 1 || b->rank < 1)
-        return OX_FAIL(r->err, OX_E_SHAPE, "%s is a scalar, MatMul needs at least rank 1",
-                       a->rank < 1 ? "A" : "B");
-    s->m = a->rank > 1 ? a->dim[a->rank - 2] : 1;
-    s->k = a->dim[a->rank - 1];
-    s->k_b = b->dim[b->rank > 1 ? b->rank - 2 : 0];
-    s->n = b->rank > 1 ? b->dim[b->rank - 1] : 1;
-    if (s->k >= 0 && s->k_b >= 0 && s->k != s->k_b)
-        return OX_FAIL(r->err, OX_E_SHAPE, "A has %lld columns, B has %lld rows", (long long)s->k,
-                       (long long)s->k_b);
-    s->rank_a = OX_MAX(a->rank - 2, 0);
-    s->rank_b = OX_MAX(b->rank - 2, 0);
-    s->rank = s->rank_a;
-    memcpy(s->lead, a->dim, (size_t)s->rank_a * sizeof(*a->dim));
-    return ox_broadcast(r, &s->rank, s->lead, s->rank_b, b->dim);
-}
-
-/* The shape of the product itself. */
-static void product_shape(const ox_run *r, shape *s)
-{
-    if (r->in[0]->rank > 1)
-        s->lead[s->rank++] = s->m;
-    if (r->in[1]->rank > 1)
-        s->lead[s->rank++] = s->n;
-}
-
 static ox_code infer(ox_run *r)
 {
-    shape s;
-    OX_TRY(read_shape(r, &s));
-    product_shape(r, &s);
+    ox_product s;
+    OX_TRY(ox_product_read(r, 0, 1, false, &s));
+    ox_product_shape(r, 0, 1, &s);
     if (r->n_in > 3 && r->in[3])
         OX_TRY(ox_broadcast(r, &s.rank, s.lead, r->in[3]->rank, r->in[3]->dim));
     ox_out_shape(r, 0, s.rank, s.lead);
     return OX_OK;
-}
-
-/* Where product `batch` finds its operand of leading shape dim[rank]. */
-static int64_t offset_of(const shape *s, int64_t batch, int rank, const int64_t *dim, int64_t size)
-{
-    int64_t at = 0, step = size;
-    for (int d = s->rank - 1, e = rank - 1; d >= 0; d--, e--) {
-        int64_t i = batch % s->lead[d];
-        batch /= s->lead[d];
-        if (e < 0)
-            continue;
-        at += dim[e] == 1 ? 0 : i * step;
-        step *= dim[e];
-    }
-    return at;
 }
 
 static int64_t even_step(const int64_t *at, int64_t n)
@@ -116,31 +70,22 @@ static int64_t even_step(const int64_t *at, int64_t n)
 static ox_code prepare(ox_run *r)
 {
     struct matmul *s = r->state;
-    shape d;
-    OX_TRY(read_shape(r, &d));
+    ox_product d;
+    OX_TRY(ox_product_read(r, 0, 1, false, &d));
     s->m = d.m;
     s->n = d.n;
     s->k = d.k;
-    s->batch = 1;
-    for (int i = 0; i < d.rank; i++)
-        s->batch *= d.lead[i];
+    s->batch = ox_product_batch(&d);
     if (d.rank_b == 0 && r->in[0]->rank > 1) { /* one B for all: a taller A */
         s->m *= s->batch;
         s->batch = 1;
     }
-    s->at_a = ox_state_alloc(r, (size_t)OX_MAX(s->batch, 1), sizeof(int64_t));
-    s->at_b = ox_state_alloc(r, (size_t)OX_MAX(s->batch, 1), sizeof(int64_t));
-    if (!s->at_a || !s->at_b)
-        return OX_NO_MEMORY(r);
-    for (int64_t i = 0; i < s->batch && s->batch > 1; i++) {
-        s->at_a[i] = offset_of(&d, i, d.rank_a, r->in[0]->dim, d.m * d.k);
-        s->at_b[i] = offset_of(&d, i, d.rank_b, r->in[1]->dim, d.k * d.n);
-    }
+    OX_TRY(ox_product_offsets(r, 0, 1, &d, s->batch, &s->at_a, &s->at_b));
     s->step_a = even_step(s->at_a, s->batch);
     s->step_b = even_step(s->at_b, s->batch);
     if (!ox_is_float(r->out[0]->dtype))
         return OX_OK;
-    product_shape(r, &d);
+    ox_product_shape(r, 0, 1, &d);
     s->product = (ox_tensor){ .dtype = r->in[0]->dtype, .rank = d.rank };
     memcpy(s->product.dim, d.lead, sizeof(d.lead));
     if (r->n_in > 3 && r->in[3] && !ox_shape_same(r->in[3], &s->product)) {
