@@ -33,7 +33,7 @@ static ox_code FN(matmul)(ox_run *r)
 #else /* ---- once ---- */
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/gemm/dense.h"
-#include "kernels/gemm/product.h"
+#include "kernels/product.h"
 
 #include <math.h>
 #include <string.h>

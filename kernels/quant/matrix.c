@@ -1,5 +1,5 @@
 #include "kernels/quant/matrix.h"
-#include "kernels/gemm/product.h"
+#include "kernels/product.h"
 
 static ox_code read_shape(ox_run *r, int a, int b, ox_product *s)
 {

@@ -1,4 +1,4 @@
-#include "kernels/gemm/product.h"
+#include "kernels/product.h"
 
 #include <string.h>
 

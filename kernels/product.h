@@ -1,6 +1,6 @@
 /* Shapes of numpy's matmul, for all operators that multiply matrices by it. */
-#ifndef OX_GEMM_PRODUCT_H
-#define OX_GEMM_PRODUCT_H
+#ifndef OX_PRODUCT_H
+#define OX_PRODUCT_H
 
 #include "runtime/op.h"
 
