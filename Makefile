@@ -111,7 +111,7 @@ check: $(B)/unit $(if $(KCHECK),$(B)/kerncheck) $(B)/onnxrun ## all tests; ONNXR
 	@tests/run_all.sh $(B)
 conformance: $(B)/onnxrun ## all 4,565 ONNX cases, fetched once; T='--optimize 0' passes options on
 	tests/conformance/run.sh $(B)/onnxrun all $(T)
-faults: $(B)/onnxrun ## known conversion mistakes in sound models: detected, located, explained?
+faults: $(B)/onnxrun ## known conversion mistakes: writes docs/faults.md (an hour; goes on where it stopped)
 	tests/faults/run.sh $(B)/onnxrun all $(T)
 conformance-types: $(B)/onnxrun ## every operator, version and combination of types that ONNX allows; T as above
 	tests/types/run.sh $(B)/onnxrun -- $(T)

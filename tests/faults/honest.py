@@ -130,7 +130,7 @@ def half_references(program, pair):
 
 
 def judge(program, pair, values):
-    """(trace's verdict, check's verdict)"""
+    """(trace's verdict and reason, check's verdict)"""
     path = pair.folder / "honest.npz"
     np.savez(path, **values)
     r = program("trace", pair.path, *pair.args, "--against", path, "--json", "-t", 1, "--no-explain")
@@ -144,24 +144,25 @@ def judge(program, pair, values):
     return trace["verdict"], trace["reason"], verdict
 
 
-def try_pairs(program, pair, options, tally):
+def honest_pairs(program, pair, options):
+    """(what, values, whether of low precision)"""
     for what, values in references(program, pair, options):
         if not values:
             continue
         if any(values[k].dtype != v.dtype for k, v in pair.values.items() if k in values):
             values = {k: v.astype(pair.values[k].dtype) for k, v in values.items() if k in pair.values}
-        count(pair, what, judge(program, pair, values), tally)
+        yield what, values, False
     if not options.quick:
         for what, values in half_references(program, pair):
-            verdicts = judge(program, pair, values)
-            tally["halves"] += 1
-            tally["low"] += "reference-low-precision" in (verdicts[0], verdicts[2])
-            count(pair, what, verdicts, tally)
+            yield what, values, True
 
 
-def count(pair, what, verdicts, tally):
-    tally["pairs"] += 1
-    if verdicts[0] not in HONEST or verdicts[2] not in HONEST:
-        tally["alarms"] += 1
-        print(f"{pair.name}: false alarm on {what}: trace {verdicts[0]}, check {verdicts[2]}; {verdicts[1]}",
-              flush=True)
+def try_pairs(program, pair, options, done):
+    """A row for each honest pair."""
+    for what, values, half in honest_pairs(program, pair, options):
+        if f"honest/{what}" in done:
+            continue
+        trace, reason, check = judge(program, pair, values)
+        ok = trace in HONEST and check in HONEST
+        yield {"key": f"honest/{what}", "kind": "honest", "status": "quiet" if ok else "alarm", "half": half,
+               "low": "reference-low-precision" in (trace, check), "text": f"trace {trace}, check {check}; {reason}"}

@@ -3,6 +3,8 @@
 Each function below returns a model and its feeds, always the same ones.  Sizes are such that wrong
 settings can be told apart: batches larger than one, maps that are not square, odd sizes under strides.
 """
+import pathlib
+
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
@@ -445,3 +447,69 @@ def groups():
     b.conv(12, 8, 3, op="ConvTranspose", group=4, pads=[1, 1, 1, 1], bias=False)
     b.add("Tanh")
     return b.finish()
+
+
+# ---- networks from files
+
+OWN = pathlib.Path(__file__).resolve().parent.parent.parent / "models" / "super_resolution"
+FILES = {f"super_resolution_{n}": OWN / f"{n}.onnx" for n in ("dynamo_opset18", "dynamo_opset23")}
+
+# Inputs that are cut, by axis: the network takes any size, and the faults show as well in a smaller one.
+# Names that are not here are fed as they lie there.
+SMALLER = {
+    "super_resolution_dynamo_opset18": {2: 48, 3: 40}, "super_resolution_dynamo_opset23": {2: 48, 3: 40},
+    "coreml_fns_candy": {2: 96, 3: 80}, "pt_super_resolution": {2: 64, 3: 56},
+}
+# Of bench/models.py those that a fault a class does not keep busy for hours.
+BENCH = ("efficientnet_b0", "lstm", "mobilenet_v2", "mobilenet_v3_large", "resnet50_int8", "speech_conv1d")
+
+
+def published(folders):
+    """NAME -> FOLDER/NAME/model.onnx, where the inputs beside it are tensors of numbers."""
+    found = {}
+    for folder in folders:
+        bench = pathlib.Path(folder).name == "bench-models"
+        for path in sorted(pathlib.Path(folder).glob("*/model.onnx")):
+            if (path.parent.name in BENCH or not bench) and all(a.dtype.kind in "fiub" for a in arrays(path)):
+                found[("bench_" if bench else "") + path.parent.name] = path
+    return found
+
+
+def arrays(path):
+    inputs = [path.parent / f"input_{k}.npy" for k in range(64)]
+    return [np.load(p) for p in inputs if p.exists()]
+
+
+def names(folders, quick):
+    return list(NETWORKS) + ([] if quick else [*FILES, *published(folders)])
+
+
+def last_first(name):
+    """A key that puts what takes longest in front."""
+    return name in NETWORKS, not name.startswith("bench_"), name
+
+
+def shrink(model, feeds, cut):
+    """The first input cut, and every shape that the file declares forgotten."""
+    name, array = next(iter(feeds.items()))
+    sides = tuple(slice(0, cut.get(k)) for k in range(array.ndim))
+    del model.graph.value_info[:]
+    for v in (*model.graph.input, *model.graph.output):
+        for k, d in enumerate(v.type.tensor_type.shape.dim):
+            if k in cut:
+                d.dim_param = f"side_{k}"
+    return model, {**feeds, name: np.ascontiguousarray(array[sides])}
+
+
+def load(name, folders):
+    """(model, feeds)"""
+    if name in NETWORKS:
+        return NETWORKS[name]()
+    if name in FILES:
+        model, feeds = onnx.load(FILES[name]), {"input": np.load(OWN / "input.npy")}
+    else:
+        path = published(folders)[name]
+        model = onnx.load(path)
+        held = {t.name for t in model.graph.initializer}
+        feeds = dict(zip([i.name for i in model.graph.input if i.name not in held], arrays(path)))
+    return shrink(model, feeds, SMALLER[name]) if name in SMALLER else (model, feeds)
