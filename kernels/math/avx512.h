@@ -48,6 +48,10 @@ static inline ox_exp512 ox_exp512_of(__m512 rounded, __m512 k, __m512 r)
 #define OX_LN2_LOW  0x1.7f7d1cp-20f
 #define OX_MAGIC512 OX_C(0x1.8p19f) /* adding it leaves sixteenths in the low bits */
 
+/* Results below the normal numbers take vscalefps (and whatever computes with them) twenty times as long.  Where
+ * they are known to be 0 a mask leaves them out: x at or above `least`, or NaN. */
+static inline __mmask16 ox_above512(__m512 x, float least) { return _mm512_cmp_ps_mask(x, OX_C(least), _CMP_NLT_UQ); }
+
 /* x in [-250, 250] */
 static inline ox_exp512 ox_exp512_parts(__m512 x)
 {
@@ -60,7 +64,7 @@ static inline ox_exp512 ox_exp512_parts(__m512 x)
 static inline __m512 ox_exp_avx512(__m512 x)
 {
     ox_exp512 e = ox_exp512_parts(_mm512_max_ps(OX_C(-104), _mm512_min_ps(OX_C(89), x)));
-    return _mm512_scalef_ps(_mm512_add_ps(e.t, e.m), e.k);
+    return _mm512_maskz_scalef_ps(ox_above512(x, -104), _mm512_add_ps(e.t, e.m), e.k);
 }
 
 /* 1 / (1 + E) to more than float precision: d + d_low = 1 + E, inverse is near 1 / d. */
@@ -80,21 +84,8 @@ static inline __m512 ox_remainder512(__m512 n, __m512 q, ox_divisor512 v)
     return _mm512_fnmadd_ps(q, v.d_low, _mm512_fnmadd_ps(q, v.d, n));
 }
 
-/* (x < 0 ? E : 1) / (1 + E), E = e^-|x| */
-static inline __m512 ox_sigmoid_avx512(__m512 x)
-{
-    __mmask16 negative = _mm512_movepi32_mask(_mm512_castps_si512(x));
-    ox_exp512 e = ox_exp512_parts(_mm512_max_ps(OX_C(-104), _mm512_or_ps(x, OX_C(-0.0f))));
-    __m512 high = _mm512_add_ps(e.t, e.m), low = _mm512_add_ps(_mm512_sub_ps(e.t, high), e.m);
-    __m512 scaled = _mm512_scalef_ps(high, e.k);
-    ox_divisor512 v = ox_divisor512_of(scaled);
-    __m512 n = _mm512_mask_mov_ps(OX_C(1), negative, scaled), q = _mm512_mul_ps(n, v.inverse);
-    __m512 rest = ox_remainder512(n, q, v);
-    rest = _mm512_mask_add_ps(rest, negative, rest, _mm512_scalef_ps(low, e.k));
-    return _mm512_fmadd_ps(rest, v.inverse, q);
-}
-
-/* The same in three: (q + rest) 2^scale; a product with it can then be scaled last, and once. */
+/* (x < 0 ? E : 1) / (1 + E), E = e^-|x|, in three: (q + rest) 2^scale; a product with it can then be scaled
+ * last, and once.  Beside 1 an E below 2^-64 is nothing. */
 typedef struct ox_gate512 {
     __m512 q, rest, scale;
 } ox_gate512;
@@ -102,18 +93,25 @@ static inline ox_gate512 ox_gate512_of(ox_exp512 e, __m512 x)
 {
     __mmask16 negative = _mm512_movepi32_mask(_mm512_castps_si512(x));
     __m512 high = _mm512_add_ps(e.t, e.m), low = _mm512_add_ps(_mm512_sub_ps(e.t, high), e.m);
-    ox_divisor512 v = ox_divisor512_of(_mm512_scalef_ps(high, e.k));
+    ox_divisor512 v = ox_divisor512_of(_mm512_scalef_ps(high, _mm512_max_ps(OX_C(-64), e.k)));
     __m512 n = _mm512_mask_mov_ps(OX_C(1), negative, high), q = _mm512_mul_ps(n, v.inverse);
     __m512 rest = ox_remainder512(n, q, v);
     rest = _mm512_mask_add_ps(rest, negative, rest, low);
     return (ox_gate512){ q, _mm512_mul_ps(rest, v.inverse), _mm512_maskz_mov_ps(negative, e.k) };
+}
+static inline __m512 ox_sigmoid_avx512(__m512 x)
+{
+    ox_gate512 g = ox_gate512_of(ox_exp512_parts(_mm512_max_ps(OX_C(-104), _mm512_or_ps(x, OX_C(-0.0f)))), x);
+    return _mm512_maskz_scalef_ps(ox_above512(x, -104), _mm512_add_ps(g.q, g.rest), g.scale);
 }
 /* x times such a gate; results far below the subnormals may come from a smaller x */
 static inline __m512 ox_times_gate512(ox_gate512 g, __m512 x)
 {
     __m512 c = _mm512_max_ps(OX_C(-0x1p100f), x), y = _mm512_mul_ps(c, g.q);
     __m512 low = _mm512_fmadd_ps(c, g.rest, _mm512_fmsub_ps(c, g.q, y));
-    return ox_gated512(_mm512_scalef_ps(_mm512_add_ps(y, low), g.scale), x);
+    y = _mm512_add_ps(y, low);
+    y = _mm512_mask_scalef_ps(_mm512_and_ps(x, OX_C(-0.0f)), ox_above512(g.scale, -160), y, g.scale);
+    return ox_gated512(y, x);
 }
 static inline __m512 ox_silu_avx512(__m512 x)
 {
@@ -192,7 +190,9 @@ static inline __m512 ox_gelu_avx512(__m512 x)
     ox_exp512 e = ox_exp512_of(rounded, k, r);
     __m512 high = _mm512_add_ps(e.t, e.m);
     __m512 y = _mm512_fmadd_ps(w, high, _mm512_mul_ps(w_low, high));
-    y = _mm512_sub_ps(_mm512_max_ps(OX_C(0), x), _mm512_scalef_ps(y, e.k));
+    /* beyond -14.5 it is 0, and beside x > 6 nothing */
+    __mmask16 some = _mm512_mask_cmp_ps_mask(ox_above512(x, -14.5f), x, OX_C(6), _CMP_NGT_UQ);
+    y = _mm512_sub_ps(_mm512_max_ps(OX_C(0), x), _mm512_maskz_scalef_ps(some, y, e.k));
     return ox_gated512(ox_signed512(y, x), x);
 }
 
