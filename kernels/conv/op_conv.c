@@ -156,6 +156,36 @@ static void pack(void *to, const ox_tensor *w, const void *ctx)
     ox_conv_pack(p->plan, w->data, to, p->pool);
 }
 
+/* Rows of a few pixels that no kernel position crosses, as in convolutions over time that were written for images of
+ * width 1, are taken as one long row: a step in the dimension before is then a row's length. */
+static void merge_rows(ox_conv_plan *p)
+{
+    enum { LAST = OX_CONV_DIMS - 1, SHORT = 16 };
+    bool point = p->k[0] == 1 && p->k[1] == 1 && p->k[2] == 1;
+    for (int pass = 0; pass < LAST && !point; pass++) {
+        size_t row = p->in[LAST], dil, pad;
+        const int up = LAST - 1;
+        if (row >= SHORT || p->k[LAST] != 1 || p->pad[LAST] != 0 || p->out[LAST] != row ||
+            (p->stride[up] != 1 && row != 1) || !ox_mul_size(&dil, p->dil[up], row) ||
+            !ox_mul_size(&pad, p->pad[up], row))
+            return;
+        p->in[LAST] = p->in[up] * row;
+        p->out[LAST] = p->out[up] * row;
+        p->k[LAST] = p->k[up];
+        p->stride[LAST] = p->stride[up];
+        p->dil[LAST] = dil;
+        p->pad[LAST] = pad;
+        for (int d = up; d >= 0; d--) {
+            p->in[d] = d ? p->in[d - 1] : 1;
+            p->out[d] = d ? p->out[d - 1] : 1;
+            p->k[d] = d ? p->k[d - 1] : 1;
+            p->stride[d] = d ? p->stride[d - 1] : 1;
+            p->dil[d] = d ? p->dil[d - 1] : 1;
+            p->pad[d] = d ? p->pad[d - 1] : 0;
+        }
+    }
+}
+
 /* The plan of conv.h, where it applies. */
 static ox_code plan_fast(ox_run *r, struct conv *s, size_t group)
 {
@@ -181,6 +211,7 @@ static ox_code plan_fast(ox_run *r, struct conv *s, size_t group)
         p->dil[i] = from < 0 ? 1 : (size_t)g->dilation[from];
         p->pad[i] = from < 0 ? 0 : (size_t)g->begin[from];
     }
+    merge_rows(p);
     s->fast = ox_conv_choose(p, ox_cpu(), r->optimize > 0);
     if (!s->fast)
         return OX_OK;
