@@ -6,6 +6,7 @@
  *   swapped    bits 0 to 3, of Q, K, V and the output: dimensions 1 and 2 of the four are exchanged
  *   k_rows     1: K has a row for each key; 0: a column
  *   mask       0: added to the scores; 1, 2: scores where it is false, or true, become `fill`
+ *   if_nan     where given, what probabilities that are NaN become
  *
  * Scores exist for one strip of rows of one product at a time. */
 #include "kernels/elementwise/elementwise.h"
@@ -32,7 +33,8 @@ typedef struct fused {
     int64_t       batch, strip, strips, scores; /* scores: columns of Q K' before the mask broadcasts them */
     double        scale;
     int           mask_mode;
-    float         fill;
+    float         fill, if_nan;
+    bool          guarded;         /* probabilities that are NaN become if_nan */
     ox_gemm_plan  qk[2], pv[2];    /* of a whole strip, and of the last */
     size_t        scratch;
     ox_uk_softmax *softmax;
@@ -188,6 +190,8 @@ static ox_code prepare(ox_run *r)
     s->scale = ox_attr_f64(r, "scale");
     s->mask_mode = (int)ox_attr_i64(r, "mask");
     s->fill = (float)ox_attr_f64(r, "fill");
+    s->guarded = ox_attr_given(r, "if_nan");
+    s->if_nan = s->guarded ? (float)ox_attr_f64(r, "if_nan") : 0;
     s->softmax = ox_softmax_pick().softmax;
     s->add = ox_uk_loop2_pick(OX_LOOP2_add)->run2;
     if (rows == 0)
@@ -237,6 +241,8 @@ static void finish_row(const job *j, float *x, int64_t product, int64_t row)
         }
     }
     s->softmax((size_t)n, x, x);
+    for (int64_t k = 0; s->guarded && k < n; k++)
+        x[k] = x[k] == x[k] ? x[k] : s->if_nan;
 }
 
 static void strip(void *ctx, int64_t block, int worker)

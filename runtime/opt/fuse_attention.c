@@ -2,6 +2,7 @@
  * scores.  It takes over
  *   factors of the scores, of Q or of K, whether multiplied or divided by
  *   a mask that is added, or that Where chooses by
+ *   a Where that replaces probabilities that are NaN (of a query whose keys are all masked)
  *   the transposition of K, and transpositions between (batch, heads, rows, d) and (batch, rows, heads, d)
  * Nodes that others read too stay; only scores and probabilities must be read by nobody else. */
 #include "runtime/opt/match.h"
@@ -10,7 +11,8 @@ typedef struct attention {
     int      q, k, v, mask;
     bool     k_rows;
     int64_t  swapped, mask_mode;
-    double   scale, fill;
+    double   scale, fill, instead;
+    bool     guarded; /* probabilities that are NaN become `instead` */
     ox_node *last;
 } attention;
 
@@ -126,11 +128,33 @@ static bool over_last(const ox_graph *g, const ox_node *softmax)
     return axis == -1 || (ox_rank(g, softmax->in[0]) > 0 && axis == ox_rank(g, softmax->in[0]) - 1);
 }
 
+/* Where(IsNaN(v), instead, v), if nothing else reads v. */
+static ox_node *guard_of(ox_graph *g, int v, double *instead)
+{
+    const ox_info *info = &g->value[v];
+    ox_node *n = info->n_uses == 2 && !info->is_output && info->user >= 0 ? &g->node[info->user] : NULL;
+    if (ox_is_op(n, "IsNaN"))
+        n = ox_only_user(g, n->out[0]);
+    const ox_node *test = ox_is_op(n, "Where") && n->n_in == 3 ? ox_made_by(g, n->in[0], "IsNaN") : NULL;
+    bool fits = test && test->in[0] == v && ox_only_user(g, test->out[0]) == n && n->in[2] == v;
+    return fits && ox_scalar(g, n->in[1], v, instead) ? n : NULL;
+}
+
+/* The product with V, behind the guard if there is one. */
+static ox_node *second_product(ox_graph *g, int v, attention *a)
+{
+    const ox_node *guard = guard_of(g, v, &a->instead);
+    a->guarded = guard != NULL;
+    v = guard ? guard->out[0] : v;
+    ox_node *n = ox_only_user(g, v);
+    return ox_is_op(n, "MatMul") && n->n_in == 2 && n->in[0] == v ? n : NULL;
+}
+
 static bool match(ox_graph *g, const ox_node *softmax, attention *a)
 {
-    *a = (attention){ .scale = 1, .last = ox_only_user(g, softmax->out[0]) };
-    if (!over_last(g, softmax) || !ox_is_op(a->last, "MatMul") || a->last->n_in != 2 ||
-        a->last->in[0] != softmax->out[0])
+    *a = (attention){ .scale = 1 };
+    a->last = second_product(g, softmax->out[0], a);
+    if (!over_last(g, softmax) || !a->last)
         return false;
     const ox_node *product = read_scores(g, softmax->in[0], a);
     if (!product)
@@ -162,7 +186,8 @@ ox_code ox_pass_fuse_attention(ox_session *s, ox_graph *g, ox_error *err)
             continue;
         if (!ox_set_attr_f32(s, y, "scale", (float)a.scale) || !ox_set_attr_f32(s, y, "fill", (float)a.fill) ||
             !ox_set_attr_i64(s, y, "swapped", a.swapped) || !ox_set_attr_i64(s, y, "k_rows", a.k_rows) ||
-            !ox_set_attr_i64(s, y, "mask", a.mask_mode))
+            !ox_set_attr_i64(s, y, "mask", a.mask_mode) ||
+            (a.guarded && !ox_set_attr_f32(s, y, "if_nan", (float)a.instead)))
             return OX_FAIL(err, OX_E_NOMEM, "out of memory");
     }
     return OX_OK;

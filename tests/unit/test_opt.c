@@ -338,6 +338,26 @@ START_TEST(attention_where)
 }
 END_TEST
 
+/* A query whose keys are all masked has NaN for probabilities, which exporters of PyTorch replace. */
+static int guarded(int x, double instead)
+{
+    int in[3] = { node("IsNaN", 17, 1, &x)->out[0], scalar((float)instead), x };
+    return node("Where", 17, 3, in)->out[0];
+}
+
+START_TEST(attention_guarded)
+{
+    int x = scores();
+    x = op2("Add", x, op1("Log", input("mask", 2, (int64_t[]){ 5, 1 }))); /* NaN where negative */
+    output(op2("MatMul", guarded(softmax(x, -1), 0.25), values()));
+    ck_assert_str_eq(fused(), "Log FusedAttention+b+r");
+    x = softmax(scores(), -1); /* read by a third */
+    output(op2("MatMul", guarded(x, 0), values()));
+    output(op2("Add", x, scalar(1)));
+    ck_assert_ptr_null(strstr(fused(), "FusedAttention"));
+}
+END_TEST
+
 START_TEST(attention_strips)
 {
     start(); /* more rows than a strip has */
@@ -393,6 +413,7 @@ Suite *suite_opt(void)
     tcase_add_test(c, attention_mask_broadcasts);
     tcase_add_test(c, attention_where);
     tcase_add_test(c, attention_strips);
+    tcase_add_test(c, attention_guarded);
     tcase_add_test(c, attention_near_misses);
     suite_add_tcase(s, c);
     return s;
