@@ -6,8 +6,9 @@
  * itself needs no lock. A decrement that comes late finds zero (and leaves a harmless negative
  * number, which the next job overwrites) or claims a block of the next job, which is just as good.
  *
- * Idle workers spin for a moment and then sleep on the word `wake`; the caller does the same on
- * `done`.  The sleeper announces itself before it sleeps and the waker changes the word before it
+ * Idle workers spin for a moment, or for as long as a session's run lasts (up to a millisecond: such
+ * a run has another job soon, and waking a thread takes tens of microseconds), and then sleep on the
+ * word `wake`; the caller does the same on `done`.  The sleeper announces itself before it sleeps and the waker changes the word before it
  * looks for sleepers, both sequentially consistent, so one of the two always notices the other. */
 #include "runtime/base/pool.h"
 #include "runtime/base/log.h"
@@ -27,8 +28,10 @@
 
 enum {
     LINE = 128, /* two cache lines: neighbours are prefetched in pairs */
-    SPIN_NS = 40000,
-    ALONE_NS = 8000, /* of those without giving way to other threads */
+    SPIN_NS = 40000,   /* at rest */
+    HOLD_NS = 1000000, /* during a run */
+    ALONE_NS = 8000,   /* of those without giving way to other threads */
+    AWAY_NS = 50000,   /* who gave way for longer shares this CPU, and had better be woken on another */
     MAX_THREADS = 1024,
 };
 
@@ -57,9 +60,11 @@ struct ox_pool {
     _Alignas(LINE) _Atomic int64_t pending;
     word wake, done;
     _Alignas(LINE) pthread_mutex_t client; /* held for one job */
-    _Atomic bool stop;
-    int          n_threads; /* with the caller */
-    int          spin_ns;
+    _Atomic bool used;                     /* some job since the last ox_pool_begin needed workers */
+    _Alignas(LINE) _Atomic bool stop;      /* from here on: read often, written seldom */
+    _Atomic int  n_runs;                   /* in progress: ox_pool_begin */
+    int          n_threads;                /* with the caller */
+    bool         spins;
     worker      *workers; /* n_threads - 1 of them */
 };
 
@@ -152,9 +157,9 @@ static inline void relax(void)
 
 /* Waits a while for the counter to become positive (workers) or zero (the caller).  After the first
  * moments it gives way: on a busy machine the thread waited for may be queued behind this one. */
-static bool spin_until(const _Atomic int64_t *count, bool zero, int spin_ns)
+static bool spin_until(const ox_pool *p, const _Atomic int64_t *count, bool zero)
 {
-    int64_t start = 0;
+    int64_t start = 0, held = 0; /* since when; when a run was last seen in progress */
     for (int i = 0;; i++) {
         int64_t v = atomic_load_explicit(count, memory_order_acquire);
         if (zero ? v == 0 : v > 0)
@@ -162,10 +167,14 @@ static bool spin_until(const _Atomic int64_t *count, bool zero, int spin_ns)
         if (i % 16 == 0) {
             int64_t now = ox_clock_ns();
             start = i ? start : now;
-            if (now - start >= spin_ns)
+            held = i == 0 || atomic_load_explicit(&p->n_runs, memory_order_relaxed) > 0 ? now : held;
+            if (!p->spins || now - start >= HOLD_NS || now - held >= SPIN_NS)
                 return false;
-            if (now - start >= ALONE_NS)
+            if (now - start >= ALONE_NS) {
                 sched_yield();
+                if (ox_clock_ns() - now >= AWAY_NS)
+                    return false;
+            }
         }
         relax();
     }
@@ -200,7 +209,7 @@ static void *worker_main(void *arg)
         uint32_t seen = atomic_load(&p->wake.value);
         if (atomic_load(&p->remaining) > 0)
             work(p, w->index);
-        else if (!atomic_load(&p->stop) && !spin_until(&p->remaining, false, p->spin_ns))
+        else if (!atomic_load(&p->stop) && !spin_until(p, &p->remaining, false))
             word_wait(&p->wake, seen);
     }
     return NULL;
@@ -214,7 +223,7 @@ static void run_serial(int64_t n_blocks, ox_block_fn *fn, void *ctx, int index)
 
 static void wait_done(ox_pool *p)
 {
-    if (spin_until(&p->pending, true, p->spin_ns))
+    if (spin_until(p, &p->pending, true))
         return;
     for (;;) {
         uint32_t seen = atomic_load(&p->done.value);
@@ -242,6 +251,7 @@ void ox_pool_run(ox_pool *p, int64_t n_blocks, ox_block_fn *fn, void *ctx)
     atomic_store_explicit(&p->pending, n_blocks, memory_order_relaxed);
     atomic_store_explicit(&p->remaining, n_blocks, memory_order_release);
     int n_workers = p->n_threads - 1;
+    atomic_store_explicit(&p->used, true, memory_order_relaxed);
     word_signal(&p->wake, (int)OX_MIN(n_blocks - 1, n_workers), n_workers);
     inside = p;
     inside_worker = 0;
@@ -249,6 +259,24 @@ void ox_pool_run(ox_pool *p, int64_t n_blocks, ox_block_fn *fn, void *ctx)
     inside = NULL;
     wait_done(p);
     pthread_mutex_unlock(&p->client);
+}
+
+/* ---- runs ---- */
+
+void ox_pool_begin(ox_pool *p)
+{
+    if (!p)
+        return;
+    int n_workers = p->n_threads - 1;
+    atomic_fetch_add(&p->n_runs, 1);
+    if (atomic_exchange_explicit(&p->used, false, memory_order_relaxed))
+        word_signal(&p->wake, n_workers, n_workers);
+}
+
+void ox_pool_end(ox_pool *p)
+{
+    if (p)
+        atomic_fetch_sub(&p->n_runs, 1);
 }
 
 /* ---- life ---- */
@@ -297,7 +325,7 @@ static ox_pool *pool_alloc(int n_threads)
     if (!word_init(&p->done))
         goto no_done;
     p->n_threads = 1;
-    p->spin_ns = n_threads <= usable_cpus() ? SPIN_NS : 0;
+    p->spins = n_threads <= usable_cpus();
     return p;
 no_done:
     word_release(&p->wake);

@@ -22,4 +22,9 @@ int      ox_pool_threads(const ox_pool *p);
  * tens of nanoseconds each: give a block at least some microseconds of work. */
 void ox_pool_run(ox_pool *p, int64_t n_blocks, ox_block_fn *fn, void *ctx);
 
+/* A run of many jobs begins and ends.  In between workers stay awake for the next job, up to a
+ * millisecond; they are woken at once if the run before had jobs for them.  May be nested. */
+void ox_pool_begin(ox_pool *p);
+void ox_pool_end(ox_pool *p);
+
 #endif

@@ -276,7 +276,10 @@ ox_code ox_session_run(ox_session *s, const ox_value *const *in, const ox_value 
         OX_TRY(feed_input(s, i, in[i], &fed, err));
         OX_TRY(ox_slot_feed(&p->slot[s->graph->in[i]], fed, err));
     }
-    OX_TRY(ox_plan_run(p, err));
+    ox_pool_begin(s->pool);
+    ox_code code = ox_plan_run(p, err);
+    ox_pool_end(s->pool);
+    OX_TRY(code);
     for (int i = 0; i < s->graph->n_out; i++)
         out[i] = &p->slot[s->graph->out[i]].v;
     return OX_OK;

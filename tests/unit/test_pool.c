@@ -5,6 +5,7 @@
 #include <check.h>
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -254,20 +255,60 @@ START_TEST(create_and_destroy)
 }
 END_TEST
 
-/* An idle pool costs no CPU time: its workers sleep. */
-START_TEST(idle_workers_sleep)
+/* Seconds of CPU time that the process spends while this thread sleeps. */
+static double spent_in(long ns)
 {
-    ox_pool *p = ox_pool_create(4);
-    int64_t sum[8] = { 0 };
-    ox_pool_run(p, 8, add_one, sum);
-    pause_ns(20000000);
     struct timespec before, after;
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
-    pause_ns(200000000);
+    pause_ns(ns);
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
-    double used =
-        (double)(after.tv_sec - before.tv_sec) + 1e-9 * (double)(after.tv_nsec - before.tv_nsec);
-    ck_assert_double_lt(used, 0.02); /* of 0.2 s; spinning would use 0.2 s or more */
+    return (double)(after.tv_sec - before.tv_sec) + 1e-9 * (double)(after.tv_nsec - before.tv_nsec);
+}
+
+/* An idle pool costs no CPU time: its workers sleep, even if a run is in progress that has no job for them. */
+START_TEST(idle_workers_sleep)
+{
+    ox_pool *p = ox_pool_create(2);
+    int64_t sum[8] = { 0 };
+    if (_i)
+        ox_pool_begin(p);
+    ox_pool_run(p, 8, add_one, sum);
+    pause_ns(20000000);
+    ck_assert_double_lt(spent_in(200000000), 0.02); /* spinning would use 0.2 s or more */
+    if (_i)
+        ox_pool_end(p);
+    ox_pool_destroy(p);
+}
+END_TEST
+
+/* How often of 100 times the worker spins for most of the half millisecond behind a job. */
+static int often_awake(ox_pool *p, bool during_run)
+{
+    int awake = 0;
+    int64_t sum[8] = { 0 };
+    for (int i = 0; i < 100; i++) {
+        ox_pool_begin(p);
+        ox_pool_run(p, 8, add_one, sum);
+        if (!during_run)
+            ox_pool_end(p);
+        awake += spent_in(500000) > 0.0003;
+        if (during_run)
+            ox_pool_end(p);
+    }
+    return awake;
+}
+START_TEST(workers_stay_awake_during_a_run)
+{
+#if defined(__linux__)
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) < 2)
+        return; /* nothing is gained by spinning */
+#endif
+    ox_pool *p = ox_pool_create(2);
+    ck_assert_int_gt(often_awake(p, true), 0); /* always, if nothing else runs on this machine */
+    ck_assert_int_lt(often_awake(p, false), 50);
+    ox_pool_begin(NULL);
+    ox_pool_end(NULL);
     ox_pool_destroy(p);
 }
 END_TEST
@@ -319,7 +360,8 @@ Suite *suite_pool(void)
     tcase_add_test(t, single_block_passes_threads_on);
     tcase_add_loop_test(t, several_clients, 0, n);
     tcase_add_test(t, create_and_destroy);
-    tcase_add_test(t, idle_workers_sleep);
+    tcase_add_loop_test(t, idle_workers_sleep, 0, 2);
+    tcase_add_test(t, workers_stay_awake_during_a_run);
     tcase_add_test(t, fewer_threads_than_asked);
     suite_add_tcase(s, t);
     return s;
