@@ -15,8 +15,18 @@ typedef struct job {
 
 enum {
     SMALL = 1 << 20,   /* bytes between that are as well written and read as a whole */
-    BETWEEN = 400000   /* of a block */
+    BETWEEN = 400000,  /* of a block */
+    INPUT = 1 << 20    /* bytes of a's input rows that all channels of a band read again */
 };
+
+/* Output rows of b that a block makes: what it reads and what lies between shall stay in the cache. */
+static size_t rows_of(const ox_conv_plan *a, const ox_conv_plan *b)
+{
+    size_t row = b->in[2] * sizeof(float), panel = a->gemm.mr * b->in[1] * row, input = a->c * b->in[1] * row;
+    size_t bands = OX_MAX(ox_ceil_div(panel, BETWEEN), ox_ceil_div(input, INPUT));
+    bands = OX_MIN(bands, OX_MAX(1, b->out[1] / 8));
+    return ox_ceil_div(b->out[1], bands);
+}
 
 /* Input rows of b under its output rows [y0, y1). */
 static size_t first_row(const ox_conv_plan *b, size_t y0)
@@ -46,8 +56,7 @@ static bool cut(job *w, const ox_conv_plan *a, const ox_conv_plan *b)
     w->b = b;
     w->channels = a->gemm.mr * OX_MAX(1, OX_MIN(panels / 8, BETWEEN / panel));
     w->n_groups = ox_ceil_div(a->m, w->channels);
-    w->n_bands = OX_MIN(ox_ceil_div(panel, BETWEEN), OX_MAX(1, b->out[1] / 8));
-    w->rows = ox_ceil_div(b->out[1], w->n_bands);
+    w->rows = rows_of(a, b);
     w->n_bands = ox_ceil_div(b->out[1], w->rows);
     size_t most = OX_MIN(b->in[1], (w->rows - 1) * b->stride[1] + b->k[1]);
     w->between = OX_PRODUCT(w->channels, most, b->in[2], sizeof(float));
@@ -88,8 +97,8 @@ static void run_block(void *ctx, int64_t block, int worker)
     const job *w = ctx;
     const ox_conv_plan *b = w->b;
     const ox_epilogue *ep = &w->b_args->ep;
-    size_t at = (size_t)block, y0 = at % w->n_bands * w->rows, c0 = at / w->n_bands % w->n_groups * w->channels;
-    size_t image = at / w->n_bands / w->n_groups, n = OX_MIN(w->channels, b->c - c0);
+    size_t at = (size_t)block, c0 = at % w->n_groups * w->channels, y0 = at / w->n_groups % w->n_bands * w->rows;
+    size_t image = at / w->n_groups / w->n_bands, n = OX_MIN(w->channels, b->c - c0);
     size_t y1 = OX_MIN(b->out[1], y0 + w->rows), r0 = first_row(b, y0), r1 = end_row(b, y1);
     size_t plane = b->out[1] * b->out[2], taps = b->k[1] * b->k[2];
     char *between = w->scratch + (size_t)worker * w->worker;
