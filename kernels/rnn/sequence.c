@@ -110,9 +110,10 @@ static void run_slice(sequence *w, int64_t t, int64_t slice)
     int64_t at = q->back ? q->len - 1 - t : t, hidden = w->s->hidden;
     const float *x = q->xw + at * w->s->gates * hidden, *h = w->h[t & 1];
     float *next = w->h[!(t & 1)], sum[MAX_GATES * UNITS];
-    int64_t end = w->blocks * (slice + 1) / w->slices;
-    for (int64_t b = w->blocks * slice / w->slices; b < end; b++) {
-        int64_t u = b * UNITS, n = OX_MIN(UNITS, hidden - u);
+    int64_t first = w->blocks * slice / w->slices, end = w->blocks * (slice + 1) / w->slices;
+    for (int64_t i = first; i < end; i++) {
+        /* to and fro: the weights that the last step read last are still in the caches */
+        int64_t b = t & 1 ? first + end - 1 - i : i, u = b * UNITS, n = OX_MIN(UNITS, hidden - u);
         multiply(w, b, h, sum);
         if (w->s->gates == 4)
             cell_lstm(w, x, sum, u, n, next + u);
