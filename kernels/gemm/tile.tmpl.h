@@ -154,6 +154,7 @@ void GATHER(const ox_tile *t) { FN(gathers)[t->m - 1][(t->n - 1) / VN](t); }
 enum { FN(wide) = 8 }; /* vectors of one strip of y */
 enum { FN(ahead) = 6144 / sizeof(T) }; /* elements that are fetched ahead, and at least four rows of B */
 
+/* nv vectors of y, the last of n_last elements: side by side, since each sum waits for its own last step */
 OX_INLINE void FN(strip)(const ox_tile *t, size_t j, const int nv, size_t n_last)
 {
     const size_t nr = NV * VN;
@@ -170,14 +171,15 @@ OX_INLINE void FN(strip)(const ox_tile *t, size_t j, const int nv, size_t n_last
         VT ap = V(set1)(a[p * t->cs_a]);
         OX_UNROLL for (int v = 0; v < nv; v++) {
             __builtin_prefetch(b[v] + ahead, 0, 3);
-            VT bv = n_last == VN ? V(load)(b[v]) : V(load_n)(b[v], n_last);
+            VT bv = v + 1 < nv || n_last == VN ? V(load)(b[v]) : V(load_n)(b[v], n_last);
             acc[v] = V(fma)(ap, bv, acc[v]);
             b[v] += t->ldb;
         }
     }
     OX_UNROLL for (int v = 0; v < nv; v++) {
         T *c = (T *)t->c + j + (size_t)v * VN;
-        V(store_n)(c, t->beta != 0 ? V(add)(acc[v], V(load_n)(c, n_last)) : acc[v], n_last);
+        size_t n = v + 1 < nv ? VN : n_last;
+        V(store_n)(c, t->beta != 0 ? V(add)(acc[v], V(load_n)(c, n)) : acc[v], n);
     }
 }
 
@@ -215,10 +217,15 @@ void NAME(gemv_n)(const ox_tile *t)
     }
     for (; j + FN(wide) * VN <= t->n; j += FN(wide) * VN)
         FN(strip)(t, j, FN(wide), VN);
-    for (; j + VN <= t->n; j += VN)
-        FN(strip)(t, j, 1, VN);
-    if (j < t->n)
-        FN(strip)(t, j, 1, t->n - j);
+    size_t rest = (t->n - j + VN - 1) / VN;
+    switch (rest) {
+#define STRIP(nv)                                                                                  \
+    case nv:                                                                                       \
+        FN(strip)(t, j, nv, t->n - j - (nv - 1) * VN);                                             \
+        break;
+        STRIP(1) STRIP(2) STRIP(3) STRIP(4) STRIP(5) STRIP(6) STRIP(7) STRIP(8)
+#undef STRIP
+    }
 }
 
 /* rows rows at a time; a row's sum is formed the same way whatever rows is */
