@@ -8,6 +8,7 @@ typedef struct FN(job) {
     T       *range; /* two a block */
     int64_t  n;
     T        scale, zero;
+    ox_quant_kernels kernels; /* for float */
 } FN(job);
 
 static void FN(find_range)(void *ctx, int64_t block, int worker)
@@ -16,6 +17,10 @@ static void FN(find_range)(void *ctx, int64_t block, int worker)
     int64_t at = block * BLOCK, end = OX_MIN(at + BLOCK, j->n);
     T low = 0, high = 0;
     (void)worker;
+    if (IN_FLOAT) {
+        j->kernels.range((size_t)(end - at), (const void *)(j->x + at), (void *)(j->range + 2 * block));
+        return;
+    }
     for (int64_t i = at; i < end; i++) {
         low = j->x[i] < low ? j->x[i] : low;
         high = j->x[i] > high ? j->x[i] : high;
@@ -29,6 +34,11 @@ static void FN(quantize)(void *ctx, int64_t block, int worker)
     const FN(job) *j = ctx;
     int64_t at = block * BLOCK, end = OX_MIN(at + BLOCK, j->n);
     (void)worker;
+    if (IN_FLOAT) {
+        const ox_q8 q = { .scale = (float)j->scale, .zero = (int32_t)j->zero };
+        j->kernels.quantize((size_t)(end - at), (const void *)(j->x + at), j->y + at, &q);
+        return;
+    }
     for (int64_t i = at; i < end; i++) {
         T v = j->x[i] / j->scale;
         v = v > 0 - j->zero ? v : 0 - j->zero; /* NaN too */
@@ -40,7 +50,8 @@ static void FN(quantize)(void *ctx, int64_t block, int worker)
 static ox_code FN(run)(ox_run *r)
 {
     int64_t n = ox_count(r->in[0]), n_block = (n + BLOCK - 1) / BLOCK;
-    FN(job) j = { .x = r->in[0]->data, .n = n, .range = ox_scratch_array(r, (size_t)n_block * 2, sizeof(T)) };
+    FN(job) j = { .x = r->in[0]->data, .n = n, .range = ox_scratch_array(r, (size_t)n_block * 2, sizeof(T)),
+                  .kernels = ox_quant_pick() };
     T low = 0, high = 0;
     if (n_block && !j.range)
         return OX_NO_MEMORY(r);
@@ -51,7 +62,7 @@ static ox_code FN(run)(ox_run *r)
     }
     j.scale = high == low ? 1 : (high - low) / 255;
     j.zero = 0 - low / j.scale;
-    j.zero = ((j.zero > 255 ? 255 : j.zero) + MAGIC) - MAGIC;
+    j.zero = j.zero <= 255 ? (j.zero + MAGIC) - MAGIC : j.zero > 255 ? 255 : 0; /* NaN beside infinities */
     if (r->out[1])
         *(T *)r->out[1]->data = j.scale;
     if (r->out[2])
@@ -62,9 +73,11 @@ static ox_code FN(run)(ox_run *r)
 }
 
 #else /* ---- once ---- */
+#include "kernels/quant/quant.h"
 #include "runtime/op.h"
 
 enum { BLOCK = 1 << 14 };
+#define IN_FLOAT (sizeof(T) == sizeof(float))
 #define MAGIC ((T)(sizeof(T) == 8 ? 0x1.8p52 : 0x1.8p23)) /* added and subtracted: rounds to integer */
 
 #define TYPES MASK_FLOAT

@@ -13,6 +13,8 @@ typedef struct ox_q8 {
     uint8_t flip;
 } ox_q8;
 
+/* The smallest and the largest of 0 and all x but NaN */
+typedef void ox_uk_range(size_t n, const float *x, float range[2]);
 /* y = (x - zero) * scale */
 typedef void ox_uk_dequantize(size_t n, const uint8_t *x, float *y, const ox_q8 *q);
 /* y = saturate(round half to even(x / scale) + zero); NaN gives the smallest */
@@ -32,6 +34,7 @@ typedef void ox_uk_qpair_f32(size_t n, const uint8_t *a, size_t step_a, const fl
 typedef void ox_uk_lookup(size_t n, const uint8_t *x, uint8_t *y, const uint8_t *table);
 
 typedef struct ox_quant_kernels {
+    ox_uk_range      *range;
     ox_uk_dequantize *dequantize;
     ox_uk_quantize   *quantize;
     ox_uk_qpair      *add, *mul;

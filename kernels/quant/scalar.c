@@ -13,6 +13,28 @@ static inline uint8_t narrow(float v, float lo, float hi, int32_t zero, uint8_t 
     return (uint8_t)((int32_t)((v + MAGIC) - MAGIC) + zero) ^ flip;
 }
 
+void OX_UK(range)(size_t n, const float *x, float range[2])
+{
+    enum { LANES = 64 };
+    float low[LANES] = { 0 }, high[LANES] = { 0 };
+    size_t i = 0;
+    for (; n - i >= LANES; i += LANES)
+        for (size_t l = 0; l < LANES; l++) {
+            low[l] = x[i + l] < low[l] ? x[i + l] : low[l];
+            high[l] = x[i + l] > high[l] ? x[i + l] : high[l];
+        }
+    for (size_t l = 0; i < n; i++, l++) {
+        low[l] = x[i] < low[l] ? x[i] : low[l];
+        high[l] = x[i] > high[l] ? x[i] : high[l];
+    }
+    for (size_t l = 1; l < LANES; l++) {
+        low[0] = low[l] < low[0] ? low[l] : low[0];
+        high[0] = high[l] > high[0] ? high[l] : high[0];
+    }
+    range[0] = low[0];
+    range[1] = high[0];
+}
+
 void OX_UK(dequantize8)(size_t n, const uint8_t *x, float *y, const ox_q8 *q)
 {
     float scale = q->scale;

@@ -81,11 +81,12 @@ struct FN(work) { T *x, *xw, *y, *v, *h, *c, *rh, *bias; };
 static bool FN(allocate)(ox_run *r, const ox_rnn *s, struct FN(work) *w)
 {
     size_t b = (size_t)s->batch, n = (size_t)s->hidden, all = (size_t)s->gates * n, steps = (size_t)s->seq * b;
+    size_t own = sizeof(T) == sizeof(float) ? 0 : b; /* what sequence.c has not */
     w->x = s->batch_first ? ox_scratch_array(r, OX_MAX(steps * (size_t)s->in, 1), sizeof(T)) : NULL;
     w->xw = ox_scratch_array(r, steps * all, sizeof(T));
-    w->y = ox_scratch_array(r, b * all, sizeof(T));
-    w->v = ox_scratch_array(r, b * n, sizeof(T));
-    w->rh = ox_scratch_array(r, b * n, sizeof(T));
+    w->y = ox_scratch_array(r, own * all, sizeof(T));
+    w->v = ox_scratch_array(r, own * n, sizeof(T));
+    w->rh = ox_scratch_array(r, own * n, sizeof(T));
     w->h = ox_scratch_array(r, b * n, sizeof(T));
     w->c = ox_scratch_array(r, b * n, sizeof(T));
     w->bias = ox_scratch_array(r, all, sizeof(T));
@@ -136,17 +137,30 @@ static ox_code FN(step)(ox_run *r, const ox_rnn *s, int d, struct FN(work) *w, i
     return OX_OK;
 }
 
-/* Packed so for float and a batch of one only. */
-static ox_code FN(whole)(ox_run *r, const ox_rnn *s, int d, struct FN(work) *w, int64_t len)
+/* All steps in float32. */
+static ox_code FN(whole)(ox_run *r, const ox_rnn *s, int d, struct FN(work) *w, const int64_t *len, int64_t longest)
 {
-    int64_t n = s->hidden;
+    int64_t n = s->hidden, all = s->gates * n;
     const T *b = r->n_in > 3 && r->in[3] ? r->in[3]->data : NULL;
-    bool lstm = s->gates == 4;
-    const ox_rnn_sequence q = {
-        .len = len, .back = d == 1 || s->first_back, .xw = (const void *)w->xw, .h = (void *)w->h, .c = (void *)w->c,
-        .bias_h = b && !lstm ? (const void *)(b + (d * 2 + 1) * s->gates * n + 2 * n) : NULL,
-        .y = r->out[0] ? (void *)((T *)r->out[0]->data + d * n) : NULL, .y_step = s->dirs * n,
+    const T *p = r->n_in > 7 && r->in[7] ? (const T *)r->in[7]->data + d * 3 * n : NULL;
+    ox_rnn_sequence q = {
+        .weights = s->sequence_packed[d], .longest = longest, .len = len, .back = d == 1 || s->first_back,
+        .xw = (const void *)w->xw, .h = (void *)w->h, .c = (void *)w->c, .peepholes = (const void *)p,
+        .bias_h = b && s->gates == 3 ? (const void *)(b + (d * 2 + 1) * all + 2 * n) : NULL,
     };
+    if (r->out[0]) {
+        int64_t at = s->batch_first ? d : d * s->batch;
+        q.y = (void *)((T *)r->out[0]->data + at * n);
+        q.y_step = s->dirs * n * (s->batch_first ? 1 : s->batch);
+        q.y_row = s->batch_first ? s->seq * s->dirs * n : n;
+    }
+    if (!q.weights) {
+        float *packed = ox_scratch(r, ox_rnn_sequence_pack_bytes(s));
+        if (!packed)
+            return OX_NO_MEMORY(r);
+        ox_rnn_sequence_pack(s, (const void *)((const T *)r->in[2]->data + d * all * n), packed);
+        q.weights = packed;
+    }
     return ox_rnn_sequence_run(r, s, d, &q);
 }
 
@@ -170,9 +184,10 @@ static ox_code FN(direction)(ox_run *r, const ox_rnn *s, int d, struct FN(work) 
         }
     for (int64_t i = 0; i < s->batch; i++)
         longest = OX_MAX(longest, len[i]);
-    if (s->sequence_packed[d])
-        OX_TRY(FN(whole)(r, s, d, w, len[0]));
-    for (int64_t t = 0; t < longest && !s->sequence_packed[d]; t++)
+    bool f32 = sizeof(T) == sizeof(float);
+    if (f32 && n > 0 && longest > 0)
+        OX_TRY(FN(whole)(r, s, d, w, len, longest));
+    for (int64_t t = 0; t < longest && !f32; t++)
         OX_TRY(FN(step)(r, s, d, w, t, len));
     for (int64_t i = 0; i < s->batch; i++) {
         if (r->n_out > 1 && r->out[1])

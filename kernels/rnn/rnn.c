@@ -223,14 +223,15 @@ ox_code ox_rnn_prepare(ox_run *r, ox_rnn *s)
     choose(r, &s->x_plan, s->seq * s->batch, all, s->in, 1);
     choose(r, &s->h_plan, s->batch, joint, s->hidden, 2);
     choose(r, &s->n_plan, s->batch, s->hidden, s->hidden, 2);
-    bool whole = r->in[0]->dtype == OX_F32 && (r->in_const & 4) && s->hidden > 0 && !(r->n_in > 7 && r->in[7]) &&
-                 ox_rnn_sequence_fits(s);
+    bool f32 = r->in[0]->dtype == OX_F32;
     for (int d = 0; d < s->dirs; d++) {
         OX_TRY(pack(r, 1, d, all, 0, &s->x_plan, &s->x_packed[d]));
-        if (whole) {
+        if (f32 && (!(r->in_const & 4) || s->hidden == 0))
+            continue;
+        if (f32) {
             struct pack_sequence p = { s, d };
             char key[32];
-            snprintf(key, sizeof(key), "rnn sequence %d", d);
+            snprintf(key, sizeof(key), "rnn sequence %d %d %d", d, s->batch == 1, s->reset_after);
             s->sequence_packed[d] = ox_packed(r, 2, key, ox_rnn_sequence_pack_bytes(s), pack_sequence, &p);
             if (!s->sequence_packed[d])
                 return OX_NO_MEMORY(r);

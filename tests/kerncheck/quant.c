@@ -37,6 +37,24 @@ static void expect(kc *k, uint8_t is, uint8_t want, size_t i, size_t n)
         kc_fail(k, "n %zu: [%zu] is %u, expected %u", n, i, is, want);
 }
 
+static void check_ox_uk_range(kc *k, kc_any_fn *fn, const char *member)
+{
+    (void)member;
+    for (size_t n = 0; n < 300 && !kc_failed(k); n++) {
+        float *x = kc_alloc(k, n * sizeof *x, sizeof *x, kc_below(k, 2)), low = 0, high = 0, range[2] = { 1, 1 };
+        kc_fill_f32(k, x, n, (kc_values)kc_below(k, KC_N_VALUES));
+        ((ox_uk_range *)fn)(n, x, range);
+        for (size_t i = 0; i < n; i++) {
+            low = x[i] < low ? x[i] : low;
+            high = x[i] > high ? x[i] : high;
+        }
+        if (range[0] != low || range[1] != high)
+            kc_fail(k, "n %zu: [%a, %a], expected [%a, %a]", n, (double)range[0], (double)range[1], (double)low,
+                    (double)high);
+        kc_release(k);
+    }
+}
+
 static void check_ox_uk_dequantize(kc *k, kc_any_fn *fn, const char *member)
 {
     (void)member;
