@@ -59,6 +59,17 @@ static bool better_turned(const ox_conv_plan *p)
     return p->gemm.k >= 384 || (pixels < 8 * lanes && 7 * pixels < 6 * ox_round_up(pixels, lanes));
 }
 
+/* Few output channels, mostly of a group: patches packed for so few cost more than lanes left empty do. */
+static bool choose_narrow(ox_conv_plan *p, uint32_t isa)
+{
+    size_t lanes = (size_t)p->tile->nr / 2, w = p->out[2], m = p->m / p->group;
+    if (m > 32 || m < lanes / 2)
+        return false;
+    if (p->stride[2] > 1 && w < 24 && m % lanes == 0 && ox_conv_use(p, &ox_conv_turned, isa))
+        return true;
+    return 4 * w >= 3 * ox_round_up(w, lanes) && ox_conv_use(p, &ox_conv_direct, isa);
+}
+
 bool ox_conv_choose(ox_conv_plan *p, uint32_t isa, bool allow_winograd)
 {
     if (p->m / p->group < 4 && (ox_conv_use(p, &ox_conv_plane, isa) || ox_conv_use(p, &ox_conv_depthwise, isa)))
@@ -66,12 +77,15 @@ bool ox_conv_choose(ox_conv_plan *p, uint32_t isa, bool allow_winograd)
     if (ox_conv_use(p, &ox_conv_gemm, isa))
         return !better_turned(p) || ox_conv_use(p, &ox_conv_turned, isa) || ox_conv_use(p, &ox_conv_gemm, isa);
     /* Winograd's weights are 4 and 1.8 times the plain ones: few tiles are paid for by reading them. */
-    if (allow_winograd && p->m / p->group >= 8 && p->c / p->group >= 8) {
+    bool few = p->group > 1 && p->c / p->group < 24 && p->out[2] <= 28; /* nor to transform them */
+    if (allow_winograd && p->m / p->group >= 8 && p->c / p->group >= 8 && !few) {
         if (n_tiles(p, 4) >= 16 && ox_conv_use(p, &ox_conv_winograd4, isa))
             return true;
         if (n_tiles(p, 2) >= 16 && !better_turned(p) && ox_conv_use(p, &ox_conv_winograd2, isa))
             return true;
     }
+    if (choose_narrow(p, isa))
+        return true;
     /* Long rows go directly, of at least three quarters of whole vectors: others waste too many lanes. */
     size_t lanes = (size_t)p->tile->nr / 2, w = p->out[2];
     if (4 * w >= 3 * ox_round_up(w, lanes) && (w >= 48 || p->gemm.k < 64) && ox_conv_use(p, &ox_conv_direct, isa))
