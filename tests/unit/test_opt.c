@@ -390,6 +390,37 @@ START_TEST(attention_near_misses)
 }
 END_TEST
 
+/* ---- float16 ---- */
+static int cast(int v, ox_dtype to)
+{
+    ox_node *n = node("Cast", 17, 1, &v);
+    attribute(n, "to", OX_ATTR_INT)->i = to;
+    return n->out[0];
+}
+
+START_TEST(half)
+{
+    int x = cast(start_x(), OX_F16), w = cast(constant(0, 2, (int64_t[]){ WIDTH, 5 }), OX_F16);
+    int y = op1("Relu", op2("Add", op2("MatMul", x, w), cast(vector(5), OX_F16)));
+    output(cast(y, OX_F32));
+    output(y); /* declared by nobody: stays float16 */
+    ck_assert_str_eq(fused_with(2e-2), "MatMul+bRelu Cast Cast");
+    x = cast(start_x(), OX_BF16);
+    output(cast(op1("Neg", op1("Abs", x)), OX_F32));
+    ck_assert_str_eq(fused_with(2e-2), "Abs Neg Cast"); /* the output keeps its node */
+}
+END_TEST
+
+/* What casts to integers read is rounded as written, and what a subgraph or a sequence may see. */
+START_TEST(half_as_written)
+{
+    int x = cast(start_x(), OX_F16), y = op2("Mul", x, cast(scalar(3), OX_F16));
+    output(cast(cast(y, OX_I64), OX_F32));
+    output(cast(y, OX_F32));
+    ck_assert_str_eq(fused_with(1e-2), "Mul Cast Cast Cast Cast");
+}
+END_TEST
+
 Suite *suite_opt(void);
 Suite *suite_opt(void)
 {
@@ -415,6 +446,8 @@ Suite *suite_opt(void)
     tcase_add_test(c, attention_strips);
     tcase_add_test(c, attention_guarded);
     tcase_add_test(c, attention_near_misses);
+    tcase_add_test(c, half);
+    tcase_add_test(c, half_as_written);
     suite_add_tcase(s, c);
     return s;
 }
