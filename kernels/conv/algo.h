@@ -6,7 +6,7 @@
 
 extern const ox_conv_algo ox_conv_depthwise, ox_conv_gemm, ox_conv_direct, ox_conv_im2col;
 extern const ox_conv_algo ox_conv_turned, ox_conv_plane;
-extern const ox_conv_algo ox_conv_winograd2, ox_conv_winograd4;
+extern const ox_conv_algo ox_conv_winograd4, ox_conv_winograd4_turned, ox_conv_winograd2_turned;
 
 static inline size_t ox_ceil_div(size_t a, size_t b) { return a / b + (a % b != 0); }
 static inline size_t ox_round_up(size_t a, size_t b) { return ox_ceil_div(a, b) * b; }
@@ -30,5 +30,17 @@ void   ox_conv_weights_pack(const ox_conv_plan *p, const void *w, void *packed, 
 void ox_conv_epilogue(ox_tile *t, const ox_conv_plan *p, const ox_conv_args *args, size_t kb,
                       size_t o, size_t at);
 ox_conv_act ox_conv_activation(const ox_epilogue *ep);
+
+/* ---- Winograd's ---- */
+
+/* Channels that F(4x4,3x3) sums in one go: its error is above all that of these sums, amplified by A; short
+ * runs take a third of it off for 4 % of the time. */
+enum { OX_WINO4_RUN = 16 };
+
+bool ox_wino_fits(const ox_conv_plan *p); /* a 3 x 3 kernel of stride 1 */
+
+/* u = G g G^T for `rows` kernels at once, in double, so that each weight is rounded once.  g[i] holds element
+ * i of each; position q of u is `stride` floats behind position q - 1. */
+void ox_wino_kernels(size_t step, double g[9][OX_WINO_LANES], size_t rows, float *u, size_t stride);
 
 #endif

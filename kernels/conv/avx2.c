@@ -6,3 +6,4 @@
 #define GATHERS 1
 #include "kernels/conv/vector.tmpl.h"
 #include "kernels/conv/smooth.tmpl.h"
+#include "kernels/conv/winograd.tmpl.h"

@@ -26,8 +26,9 @@ const ox_uk_conv *ox_uk_conv_pick(ox_uk_conv_kind kind, uint32_t isa)
 /* ---- choice ---- */
 
 const ox_conv_algo *const ox_conv_algos[] = {
-    &ox_conv_depthwise, &ox_conv_plane, &ox_conv_gemm,      &ox_conv_direct,    &ox_conv_im2col,
-    &ox_conv_turned,    &ox_conv_winograd2, &ox_conv_winograd4, NULL,
+    &ox_conv_depthwise, &ox_conv_plane,     &ox_conv_gemm,
+    &ox_conv_direct,    &ox_conv_im2col,    &ox_conv_turned,
+    &ox_conv_winograd4, &ox_conv_winograd4_turned, &ox_conv_winograd2_turned, NULL,
 };
 
 bool ox_conv_use(ox_conv_plan *p, const ox_conv_algo *algo, uint32_t isa)
@@ -44,9 +45,44 @@ bool ox_conv_use(ox_conv_plan *p, const ox_conv_algo *algo, uint32_t isa)
     return true;
 }
 
-static size_t n_tiles(const ox_conv_plan *p, size_t step)
+/* What a convolution takes, in nanoseconds of a machine that does nr * 2.5 multiplications in one and
+ * reads 16 bytes of weights (64 where they stay in the level-2 cache): measured; only ratios count. */
+static double rate(const ox_conv_plan *p) { return 2.5 * p->tile->nr; }
+static double weights_cost(double n)
 {
-    return OX_PRODUCT(p->n, ox_ceil_div(p->out[1], step), ox_ceil_div(p->out[2], step));
+    double bytes = n * sizeof(float), near = OX_MIN(bytes, 2e6);
+    return near / 64 + (bytes - near) / 16;
+}
+
+static double winograd_cost(const ox_conv_plan *p, size_t step)
+{
+    double tiles = (double)OX_PRODUCT(p->n, ox_ceil_div(p->out[1], step), ox_ceil_div(p->out[2], step));
+    double c = (double)(p->c / p->group), m = (double)(p->m / p->group), positions = (double)((step + 2) * (step + 2));
+    double c_lanes = (double)ox_round_up(p->c / p->group, OX_WINO_LANES);
+    double m_lanes = (double)ox_round_up(p->m / p->group, OX_WINO_LANES);
+    double all = (double)p->group * positions;
+    return all * tiles * (c * m_lanes + 20 * (c_lanes + m_lanes)) / rate(p) + weights_cost(all * c * m);
+}
+
+static double direct_cost(const ox_conv_plan *p)
+{
+    double weights = (double)p->group * (double)p->gemm.k * (double)p->gemm.m;
+    double pixels = (double)OX_PRODUCT(p->n, p->out[1], p->out[2]);
+    return pixels * weights / (0.8 * rate(p)) + weights_cost(weights);
+}
+
+/* Fewer multiplications, if they pay for the transformations and for reading more weights. */
+static bool choose_winograd(ox_conv_plan *p, uint32_t isa)
+{
+    if (!ox_conv_use(p, &ox_conv_im2col, isa)) /* sizes of the plain product */
+        return false;
+    double direct = direct_cost(p), cost2 = winograd_cost(p, 2), cost4 = winograd_cost(p, 4);
+    if (OX_MIN(cost2, cost4) > direct)
+        return false;
+    /* Tiles in the lanes, where their rows fill them: nothing has to be turned. */
+    size_t lanes = (size_t)p->tile->nr / 2, row = ox_ceil_div(p->out[2], 4);
+    bool full = row >= lanes && 5 * row > 4 * ox_round_up(row, lanes);
+    return ox_conv_use(p, cost4 > cost2 ? &ox_conv_winograd2_turned : full ? &ox_conv_winograd4 : &ox_conv_winograd4_turned, isa);
 }
 
 /* Small images: channels in the lanes, which they fill better than pixels that leave an eighth of them empty,
@@ -76,14 +112,8 @@ bool ox_conv_choose(ox_conv_plan *p, uint32_t isa, bool allow_winograd)
         return true;
     if (ox_conv_use(p, &ox_conv_gemm, isa))
         return !better_turned(p) || ox_conv_use(p, &ox_conv_turned, isa) || ox_conv_use(p, &ox_conv_gemm, isa);
-    /* Winograd's weights are 4 and 1.8 times the plain ones: few tiles are paid for by reading them. */
-    bool few = p->group > 1 && p->c / p->group < 24 && p->out[2] <= 28; /* nor to transform them */
-    if (allow_winograd && p->m / p->group >= 8 && p->c / p->group >= 8 && !few) {
-        if (n_tiles(p, 4) >= 16 && ox_conv_use(p, &ox_conv_winograd4, isa))
-            return true;
-        if (n_tiles(p, 2) >= 16 && !better_turned(p) && ox_conv_use(p, &ox_conv_winograd2, isa))
-            return true;
-    }
+    if (allow_winograd && p->m / p->group >= 8 && p->c / p->group >= 8 && choose_winograd(p, isa))
+        return true;
     if (choose_narrow(p, isa))
         return true;
     /* Long rows go directly, of at least three quarters of whole vectors: others waste too many lanes. */

@@ -18,26 +18,25 @@ typedef struct ox_conv_act {
     float slope, lo, hi;
 } ox_conv_act;
 
-/* Winograd input transformation of one row of tiles of one channel: a tile is step + 2 square, its
- * neighbour starts step columns later (step 4 for F(4x4,3x3), 2 for F(2x2,3x3)).
- * v[(i * (step + 2) + j) * stride + t] = (B^T d B)[i][j] for the t-th tile d. */
+/* Input transformation of Winograd's F(4x4,3x3) for one row of tiles of one channel: a tile is 6 x 6, its
+ * neighbour starts 4 columns later.  v[(i * 6 + j) * stride + t] = (B^T d B)[i][j] for the t-th tile d. */
 typedef struct ox_wino_in {
-    const float *row[6];  /* step + 2 rows of n_cols elements; NULL: a row of zeros */
+    const float *row[6];  /* of n_cols elements; NULL: a row of zeros */
     size_t       lead;    /* columns of zeros before them; what is missing at the end is 0, too */
     size_t       n_cols;
     size_t       n_tiles; /* > 0 */
-    float       *line;    /* scratch: step + 2 times OX_WINO_LINE(step, n_tiles) */
+    float       *line;    /* scratch: 6 times OX_WINO_LINE(n_tiles) */
     float       *v;
     size_t       stride;
 } ox_wino_in;
 enum { OX_WINO_LANES = 16 }; /* the widest vector */
-#define OX_WINO_LINE(step, n_tiles) ((step) * (n_tiles) + ((step) + 2) * OX_WINO_LANES)
+#define OX_WINO_LINE(n_tiles) (4 * (n_tiles) + 6 * OX_WINO_LANES)
 typedef void ox_wino_in_fn(const ox_wino_in *t);
 
-/* Winograd output transformation of one row of tiles of one channel: step rows, of which n_rows are
- * written, n_cols <= step * n_tiles elements each. */
+/* Its output transformation of one row of tiles of one channel: 4 rows, of which n_rows are written,
+ * n_cols <= 4 * n_tiles elements each. */
 typedef struct ox_wino_out {
-    const float *m;       /* m[(i * (step + 2) + j) * stride + t] */
+    const float *m;       /* m[(i * 6 + j) * stride + t] */
     size_t       stride;
     size_t       n_tiles; /* > 0 */
     size_t       n_rows, n_cols;
@@ -48,6 +47,43 @@ typedef struct ox_wino_out {
     ox_conv_act  act;
 } ox_wino_out;
 typedef void ox_wino_out_fn(const ox_wino_out *t);
+
+/* The same with channels in the rows of v, for a row of tiles of n_ch channels: a tile is step + 2 square, its
+ * neighbour starts step columns later (step 4 for F(4x4,3x3), 2 for F(2x2,3x3)).
+ * v[t * tile + (i * (step + 2) + j) * stride + c] = (B^T d B)[i][j] for the t-th tile d of channel c.
+ * There is room for whole vectors of channels. */
+typedef struct ox_winoc_in {
+    const float *row[6];  /* step + 2 rows of n_cols elements of the first channel; NULL: rows of zeros */
+    size_t       plane;   /* elements from one channel to the next */
+    size_t       n_ch;
+    size_t       lead;    /* columns of zeros before them; what is missing at the end is 0, too */
+    size_t       n_cols;
+    size_t       n_tiles; /* > 0 */
+    float       *line;    /* scratch: OX_WINOC_LINE(step, n_tiles) */
+    float       *v;
+    size_t       stride, tile;
+} ox_winoc_in;
+#define OX_WINOC_LINE(step, n_tiles)                                                                \
+    (((step) + 2) * ((step) * (n_tiles) + 2 + OX_WINO_LANES) * OX_WINO_LANES)
+typedef void ox_winoc_in_fn(const ox_winoc_in *t);
+
+/* The output transformation of that, of a row of tiles of n_ch channels: step rows, of which n_rows are
+ * written, n_cols <= step * n_tiles elements each. */
+typedef struct ox_winoc_out {
+    const float *m;       /* m[t * tile + (i * (step + 2) + j) * stride + c]; whole vectors of channels */
+    size_t       stride, tile;
+    size_t       n_ch;
+    size_t       n_tiles; /* > 0 */
+    size_t       n_rows, n_cols;
+    const float *bias;    /* of each channel, or NULL */
+    const float *d;       /* added before the activation, like y; may be y; or NULL */
+    float       *y;
+    size_t       ldy;     /* elements from one row of y (and d) to the next */
+    size_t       plane;   /* and from one channel to the next */
+    float       *line;    /* scratch: OX_WINOC_LINE(step, n_tiles) */
+    ox_conv_act  act;
+} ox_winoc_out;
+typedef void ox_winoc_out_fn(const ox_winoc_out *t);
 
 /* Rows of the patch matrix, whose row p belongs to tap p % n_taps of channel p / n_taps and has an
  * element for each output pixel.  A row is made of stretches of input rows; the rest is padding:
@@ -119,8 +155,10 @@ typedef ox_map_fn ox_smooth_fn;
 typedef enum ox_uk_conv_kind {
     OX_UK_WINO4_IN,
     OX_UK_WINO4_OUT,
-    OX_UK_WINO2_IN,
-    OX_UK_WINO2_OUT,
+    OX_UK_WINOC4_IN,
+    OX_UK_WINOC4_OUT,
+    OX_UK_WINOC2_IN,
+    OX_UK_WINOC2_OUT,
     OX_UK_PATCH_F32,
     OX_UK_PATCH_F64,
     OX_UK_TURN,
@@ -137,6 +175,8 @@ typedef struct ox_uk_conv {
     union {              /* by kind */
         ox_wino_in_fn   *wino_in;
         ox_wino_out_fn  *wino_out;
+        ox_winoc_in_fn  *winoc_in;
+        ox_winoc_out_fn *winoc_out;
         ox_patch_fn     *patch;
         ox_turn_fn      *turn;
         ox_depthwise_fn *depthwise;

@@ -5,3 +5,4 @@
 #define NAME(stem) uk_##stem##_neon
 #include "kernels/conv/vector.tmpl.h"
 #include "kernels/conv/smooth.tmpl.h"
+#include "kernels/conv/winograd.tmpl.h"

@@ -8,35 +8,57 @@
 
 #include <string.h>
 
-/* Element (i, c) of the tile row, c counted from its first column. */
-static float element(const ox_wino_in *t, size_t i, size_t c)
+/* y = L x L^T, where L is rows x r and x is r x r */
+static void sandwich(const double *l, size_t rows, size_t r, const float *x, float *y)
 {
-    return t->row[i] && c >= t->lead && c - t->lead < t->n_cols ? t->row[i][c - t->lead] : 0;
+    float half[36];
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < r; j++) {
+            half[i * r + j] = 0;
+            for (size_t q = 0; q < r; q++)
+                half[i * r + j] += (float)l[i * r + q] * x[q * r + j];
+        }
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < rows; j++) {
+            y[i * rows + j] = 0;
+            for (size_t q = 0; q < r; q++)
+                y[i * rows + j] += half[i * r + q] * (float)l[j * r + q];
+        }
 }
 
-/* bt is r x r */
-static void wino_in(const ox_wino_in *t, size_t step, const double *bt)
+void uk_wino4_in_f32_scalar(const ox_wino_in *t)
 {
-    size_t r = step + 2;
-    float half[6][6];
+    float d[36], y[36];
     for (size_t tile = 0; tile < t->n_tiles; tile++) {
-        for (size_t i = 0; i < r; i++)
-            for (size_t j = 0; j < r; j++) {
-                half[i][j] = 0;
-                for (size_t q = 0; q < r; q++)
-                    half[i][j] += (float)bt[i * r + q] * element(t, q, tile * step + j);
-            }
-        for (size_t i = 0; i < r; i++)
-            for (size_t j = 0; j < r; j++) {
-                float sum = 0;
-                for (size_t q = 0; q < r; q++)
-                    sum += half[i][q] * (float)bt[j * r + q];
-                t->v[(i * r + j) * t->stride + tile] = sum;
-            }
+        for (size_t p = 0; p < 36; p++) {
+            size_t i = p / 6, at = tile * 4 + p % 6; /* counted with the padding */
+            d[p] = t->row[i] && at >= t->lead && at - t->lead < t->n_cols ? t->row[i][at - t->lead] : 0;
+        }
+        sandwich(ox_wino4_bt[0], 6, 6, d, y);
+        for (size_t p = 0; p < 36; p++)
+            t->v[p * t->stride + tile] = y[p];
     }
 }
-void uk_wino4_in_f32_scalar(const ox_wino_in *t) { wino_in(t, 4, ox_wino4_bt[0]); }
-void uk_wino2_in_f32_scalar(const ox_wino_in *t) { wino_in(t, 2, ox_wino2_bt[0]); }
+
+static void winoc_in(const ox_winoc_in *t, size_t step, const double *bt)
+{
+    size_t r = step + 2;
+    float d[36], y[36];
+    for (size_t of = 0; of < t->n_ch * t->n_tiles; of++) {
+        size_t c = of / t->n_tiles, tile = of % t->n_tiles;
+        for (size_t p = 0; p < r * r; p++) {
+            const float *row = t->row[p / r];
+            size_t at = tile * step + p % r;
+            bool inside = row && at >= t->lead && at - t->lead < t->n_cols;
+            d[p] = inside ? row[c * t->plane + (at - t->lead)] : 0;
+        }
+        sandwich(bt, r, r, d, y);
+        for (size_t p = 0; p < r * r; p++)
+            t->v[tile * t->tile + p * t->stride + c] = y[p];
+    }
+}
+void uk_winoc4_in_f32_scalar(const ox_winoc_in *t) { winoc_in(t, 4, ox_wino4_bt[0]); }
+void uk_winoc2_in_f32_scalar(const ox_winoc_in *t) { winoc_in(t, 2, ox_wino2_bt[0]); }
 
 static float act(const ox_conv_act *a, float v)
 {
@@ -46,31 +68,42 @@ static float act(const ox_conv_act *a, float v)
     return v > a->hi ? a->hi : v;
 }
 
-/* at is step x r */
-static void wino_out(const ox_wino_out *t, size_t step, const double *at)
+void uk_wino4_out_f32_scalar(const ox_wino_out *t)
 {
-    size_t r = step + 2;
-    float half[4][6];
+    float m[36], y[16];
     for (size_t tile = 0; tile < t->n_tiles; tile++) {
-        for (size_t i = 0; i < step; i++)
-            for (size_t j = 0; j < r; j++) {
-                half[i][j] = 0;
-                for (size_t q = 0; q < r; q++)
-                    half[i][j] += (float)at[i * r + q] * t->m[(q * r + j) * t->stride + tile];
-            }
+        for (size_t p = 0; p < 36; p++)
+            m[p] = t->m[p * t->stride + tile];
+        sandwich(ox_wino4_at[0], 4, 6, m, y);
         for (size_t i = 0; i < t->n_rows; i++)
-            for (size_t j = 0; j < step && tile * step + j < t->n_cols; j++) {
-                size_t to = i * t->ldy + tile * step + j;
-                float sum = 0;
-                for (size_t q = 0; q < r; q++)
-                    sum += half[i][q] * (float)at[j * r + q];
-                sum += t->d ? t->bias + t->d[to] : t->bias;
-                t->y[to] = act(&t->act, sum);
+            for (size_t j = 0; j < 4 && tile * 4 + j < t->n_cols; j++) {
+                size_t to = i * t->ldy + tile * 4 + j;
+                float add = t->d ? t->bias + t->d[to] : t->bias;
+                t->y[to] = act(&t->act, y[i * 4 + j] + add);
             }
     }
 }
-void uk_wino4_out_f32_scalar(const ox_wino_out *t) { wino_out(t, 4, ox_wino4_at[0]); }
-void uk_wino2_out_f32_scalar(const ox_wino_out *t) { wino_out(t, 2, ox_wino2_at[0]); }
+
+static void winoc_out(const ox_winoc_out *t, size_t step, const double *at)
+{
+    size_t r = step + 2;
+    float m[36], y[16];
+    for (size_t of = 0; of < t->n_ch * t->n_tiles; of++) {
+        size_t c = of / t->n_tiles, tile = of % t->n_tiles;
+        float bias = t->bias ? t->bias[c] : 0;
+        for (size_t p = 0; p < r * r; p++)
+            m[p] = t->m[tile * t->tile + p * t->stride + c];
+        sandwich(at, step, r, m, y);
+        for (size_t i = 0; i < t->n_rows; i++)
+            for (size_t j = 0; j < step && tile * step + j < t->n_cols; j++) {
+                size_t to = c * t->plane + i * t->ldy + tile * step + j;
+                float add = t->d ? bias + t->d[to] : bias;
+                t->y[to] = act(&t->act, y[i * step + j] + add);
+            }
+    }
+}
+void uk_winoc4_out_f32_scalar(const ox_winoc_out *t) { winoc_out(t, 4, ox_wino4_at[0]); }
+void uk_winoc2_out_f32_scalar(const ox_winoc_out *t) { winoc_out(t, 2, ox_wino2_at[0]); }
 
 #define PATCH(name, T)                                                                             \
     void name(const ox_patch *t)                                                                   \

@@ -1,4 +1,5 @@
-/* Winograd convolution, F(4x4,3x3) and F(2x2,3x3), for 3x3 kernels of stride 1.
+/* Winograd convolution, F(4x4,3x3), for 3x3 kernels of stride 1 on images whose rows of tiles fill vectors;
+ * winograd_turned.c serves the others, and F(2x2,3x3).
  *
  * The output is cut into tiles of step x step, whose step + 2 square inputs are transformed (V), so
  * that for each of their (step + 2)^2 positions the channels are mixed by a matrix product with the
@@ -20,11 +21,7 @@
 
 #include <string.h>
 
-/* Channels summed in one go: the error of F(4x4) is above all that of these sums, amplified by A;
- * short runs take a third of it off for 4 % of the time. */
-static size_t run_of(const ox_conv_plan *p) { return p->step == 4 ? 16 : 64; }
-
-enum { AHEAD = 2 }; /* channels to prefetch */
+enum { STEP = 4, POSITIONS = (STEP + 2) * (STEP + 2), AHEAD = 2 /* channels to prefetch */ };
 
 typedef struct job {
     const ox_conv_plan *p;
@@ -38,7 +35,6 @@ typedef struct job {
     size_t worker; /* floats of scratch for each worker */
 } job;
 
-static size_t positions(const ox_conv_plan *p) { return (p->step + 2) * (p->step + 2); }
 static size_t tiles_of(const ox_conv_plan *p) /* of the whole batch */
 {
     return p->n * ox_ceil_div(p->out[1], p->step) * ox_ceil_div(p->out[2], p->step);
@@ -46,24 +42,28 @@ static size_t tiles_of(const ox_conv_plan *p) /* of the whole batch */
 
 /* ---- shape ---- */
 
-static bool fit(ox_conv_plan *p, uint32_t isa, size_t step)
+bool ox_wino_fits(const ox_conv_plan *p)
 {
-    if (p->f64 || p->in[0] != 1 || p->out[0] != 1 || p->k[0] != 1 || p->k[1] != 3 || p->k[2] != 3 ||
-        p->stride[1] != 1 || p->stride[2] != 1 || p->dil[1] != 1 || p->dil[2] != 1 ||
-        p->pad[0] != 0)
+    return !p->f64 && p->in[0] == 1 && p->out[0] == 1 && p->k[0] == 1 && p->k[1] == 3 && p->k[2] == 3 &&
+           p->stride[1] == 1 && p->stride[2] == 1 && p->dil[1] == 1 && p->dil[2] == 1 && p->pad[0] == 0;
+}
+
+static bool fit(ox_conv_plan *p, uint32_t isa)
+{
+    if (!ox_wino_fits(p))
         return false;
-    p->step = step;
-    p->uk_in = ox_uk_conv_pick(step == 4 ? OX_UK_WINO4_IN : OX_UK_WINO2_IN, isa);
-    p->uk_out = ox_uk_conv_pick(step == 4 ? OX_UK_WINO4_OUT : OX_UK_WINO2_OUT, isa);
+    p->step = STEP;
+    p->uk_in = ox_uk_conv_pick(OX_UK_WINO4_IN, isa);
+    p->uk_out = ox_uk_conv_pick(OX_UK_WINO4_OUT, isa);
     p->gemm.k = p->c / p->group; /* each position's product */
     ox_gemm_choose(&p->gemm, isa);
 
     /* V and M of a block in about 700 KB; whole panels. */
     size_t nr = (size_t)p->tile->nr, channels = (p->c + p->m) / p->group;
-    size_t all = OX_PRODUCT(p->n, ox_ceil_div(p->out[1], step), ox_ceil_div(p->out[2], step));
+    size_t all = OX_PRODUCT(p->n, ox_ceil_div(p->out[1], STEP), ox_ceil_div(p->out[2], STEP));
     if (all > SIZE_MAX / 64)
         return false;
-    size_t tiles = 700000 / (positions(p) * channels * sizeof(float));
+    size_t tiles = 700000 / (POSITIONS * channels * sizeof(float));
     p->bw = OX_MAX(nr, OX_MIN(tiles, 128) / nr * nr);
     p->n_bw = ox_ceil_div(all, p->bw);
     p->staged = p->n_bw < 6;
@@ -71,27 +71,21 @@ static bool fit(ox_conv_plan *p, uint32_t isa, size_t step)
         p->bw = all, p->n_bw = 1;
     return true;
 }
-static bool fit4(ox_conv_plan *p, uint32_t isa) { return fit(p, isa, 4); }
-static bool fit2(ox_conv_plan *p, uint32_t isa) { return fit(p, isa, 2); }
 
 static size_t pack_bytes(const ox_conv_plan *p)
 {
-    return OX_PRODUCT(positions(p), p->group, ox_gemm_pack_a_bytes(&p->gemm));
+    return OX_PRODUCT(POSITIONS, p->group, ox_gemm_pack_a_bytes(&p->gemm));
 }
 
-enum { LANES = 16 }; /* kernels transformed together: at least the rows of a panel */
-
-/* u = G g G^T for `rows` kernels at once, in double, so that each weight is rounded once.  g[i] holds element
- * i of each; position q of u is `stride` floats behind position q - 1. */
-static void transform_kernels(size_t step, double g[9][LANES], size_t rows, float *u, size_t stride)
+void ox_wino_kernels(size_t step, double g[9][OX_WINO_LANES], size_t rows, float *u, size_t stride)
 {
     size_t r = step + 2;
     const double *gm = step == 4 ? ox_wino4_g[0] : ox_wino2_g[0];
-    double half[3][LANES];
+    double half[3][OX_WINO_LANES];
     for (size_t i = 0; i < r; i++) {
         const double *a = gm + i * 3;
         for (size_t j = 0; j < 3; j++)
-            for (size_t l = 0; l < LANES; l++)
+            for (size_t l = 0; l < OX_WINO_LANES; l++)
                 half[j][l] = a[0] * g[j][l] + a[1] * g[3 + j][l] + a[2] * g[6 + j][l];
         for (size_t j = 0; j < r; j++, u += stride) {
             const double *b = gm + j * 3;
@@ -110,7 +104,7 @@ typedef struct packing {
     size_t n_panels, n_parts; /* of a group; of a panel's channels */
 } packing;
 
-enum { PART = 64 }; /* input channels of a block */
+enum { PART = 64, LANES = OX_WINO_LANES }; /* input channels of a block; kernels transformed together */
 
 static void pack_block(void *ctx, int64_t block, int worker)
 {
@@ -119,7 +113,7 @@ static void pack_block(void *ctx, int64_t block, int worker)
     size_t at = (size_t)block, c0 = at % t->n_parts * PART, i0 = at / t->n_parts % t->n_panels * q->mr;
     size_t g = at / t->n_parts / t->n_panels, one = q->m * q->k, rows = OX_MIN(q->mr, q->m - i0);
     const float *w = t->w + (g * one + i0 * q->k) * 9;
-    float *u = t->u + g * positions(t->p) * one + i0 * q->k;
+    float *u = t->u + g * POSITIONS * one + i0 * q->k;
     double k3[9][LANES] = { { 0 } };
     (void)worker;
     for (size_t c = c0; c < OX_MIN(q->k, c0 + PART); c++)
@@ -128,7 +122,7 @@ static void pack_block(void *ctx, int64_t block, int worker)
             for (size_t l = 0; l < n; l++)
                 for (size_t i = 0; i < 9; i++)
                     k3[i][l] = (double)w[((o + l) * q->k + c) * 9 + i];
-            transform_kernels(t->p->step, k3, n, u + c * rows + o, one);
+            ox_wino_kernels(STEP, k3, n, u + c * rows + o, one);
         }
 }
 
@@ -148,9 +142,9 @@ static bool sizes(const ox_conv_plan *p, job *w, size_t *v, size_t *m, size_t *l
     w->ld = ox_round_up(p->bw, (size_t)p->tile->nr);
     w->pos_v = ox_conv_sum(OX_PRODUCT(p->gemm.k, w->ld), 31) / 32 * 32 + 16;
     w->pos_m = ox_conv_sum(OX_PRODUCT(p->gemm.m, w->ld), 31) / 32 * 32 + 16;
-    *v = OX_PRODUCT(positions(p), w->pos_v);
-    *m = OX_PRODUCT(positions(p), w->pos_m);
-    *line = OX_PRODUCT(p->step + 2, ox_conv_sum(OX_PRODUCT(4, w->ld), 96));
+    *v = OX_PRODUCT(POSITIONS, w->pos_v);
+    *m = OX_PRODUCT(POSITIONS, w->pos_m);
+    *line = OX_PRODUCT(STEP + 2, ox_conv_sum(OX_PRODUCT(4, w->ld), 96));
     if (w->pos_v < w->ld || w->pos_m < w->ld || *v > SIZE_MAX / 16 || *m > SIZE_MAX / 16 ||
         *line > SIZE_MAX / 16)
         return false;
@@ -186,12 +180,12 @@ static stretch stretch_at(const job *w, size_t t, size_t t1)
 static void input_stage(const job *w, size_t t0, size_t t1, size_t c, float *line)
 {
     const ox_conv_plan *p = w->p;
-    size_t step = p->step, height = p->in[1], width = p->in[2], n;
+    size_t height = p->in[1], width = p->in[2], n;
     for (size_t t = t0; t < t1; t += n) {
         stretch s = stretch_at(w, t, t1);
         size_t channel = s.image * p->c + w->g * p->gemm.k + c;
         const float *x = (const float *)w->args->x + channel * height * width;
-        size_t first = s.tx * step, need = s.n * step + 2; /* columns, counted with the padding */
+        size_t first = s.tx * STEP, need = s.n * STEP + 2; /* columns, counted with the padding */
         size_t skip = first > p->pad[2] ? first - p->pad[2] : 0;
         ox_wino_in in = { .n_tiles = s.n, .line = line, .v = w->v + c * w->ld + (t - t0) };
         n = s.n;
@@ -199,13 +193,13 @@ static void input_stage(const job *w, size_t t0, size_t t1, size_t c, float *lin
         in.lead = first < p->pad[2] ? OX_MIN(p->pad[2] - first, need) : 0;
         if (skip < width)
             in.n_cols = OX_MIN(width - skip, need - in.lead);
-        for (size_t i = 0; i < step + 2; i++) {
-            size_t y = s.ty * step + i; /* counted with the padding */
+        for (size_t i = 0; i < STEP + 2; i++) {
+            size_t y = s.ty * STEP + i; /* counted with the padding */
             if (y >= p->pad[1] && y - p->pad[1] < height && in.n_cols > 0)
                 in.row[i] = x + (y - p->pad[1]) * width + skip;
         }
         /* The next channels' rows are far away: fetch them meanwhile. */
-        for (size_t i = 0; c + AHEAD < p->gemm.k && i < step + 2; i++)
+        for (size_t i = 0; c + AHEAD < p->gemm.k && i < STEP + 2; i++)
             for (size_t j = 0; in.row[i] && j < in.n_cols; j += 16)
                 __builtin_prefetch(in.row[i] + AHEAD * height * width + j);
         p->uk_in->fn.wino_in(&in);
@@ -218,9 +212,9 @@ static void product_stage(const job *w, size_t pos, size_t n)
     const ox_conv_plan *p = w->p;
     const ox_gemm_plan *q = &p->gemm;
     size_t nr = (size_t)p->tile->nr, m = q->m, k = q->k;
-    const float *u = (const float *)w->args->w + (w->g * positions(p) + pos) * m * k;
+    const float *u = (const float *)w->args->w + (w->g * POSITIONS + pos) * m * k;
     const float *v = w->v + pos * w->pos_v;
-    ox_tile t = { OX_TILE_INIT, .rs_a = 1, .ldb = w->ld, .ldc = w->ld, .k = k, .run = run_of(p) };
+    ox_tile t = { OX_TILE_INIT, .rs_a = 1, .ldb = w->ld, .ldc = w->ld, .k = k, .run = OX_WINO4_RUN };
 
     for (size_t j = 0; j < n; j += nr) {
         t.n = OX_MIN(nr, n - j);
@@ -240,16 +234,16 @@ static void output_stage(const job *w, size_t t0, size_t t1, size_t o)
 {
     const ox_conv_plan *p = w->p;
     const ox_epilogue *ep = &w->args->ep;
-    size_t step = p->step, height = p->out[1], width = p->out[2], n, channel = w->g * p->gemm.m + o;
+    size_t height = p->out[1], width = p->out[2], n, channel = w->g * p->gemm.m + o;
     for (size_t t = t0; t < t1; t += n) {
         stretch s = stretch_at(w, t, t1);
-        size_t at = ((s.image * p->m + channel) * height + s.ty * step) * width + s.tx * step;
+        size_t at = ((s.image * p->m + channel) * height + s.ty * STEP) * width + s.tx * STEP;
         ox_wino_out out = { .n_tiles = s.n, .ldy = width, .act = w->act };
         n = s.n;
         out.m = w->m + o * w->ld + (t - t0);
         out.stride = w->pos_m;
-        out.n_rows = OX_MIN(step, height - s.ty * step);
-        out.n_cols = OX_MIN(s.n * step, width - s.tx * step);
+        out.n_rows = OX_MIN(STEP, height - s.ty * STEP);
+        out.n_cols = OX_MIN(s.n * STEP, width - s.tx * STEP);
         out.bias = ep->bias_row ? ((const float *)ep->bias_row)[channel] : 0;
         out.d = ep->residual ? (const float *)ep->residual + at : NULL;
         out.y = (float *)w->args->y + at;
@@ -268,11 +262,11 @@ static void run_block(void *ctx, int64_t block, int worker)
     size_t t0 = (size_t)block * p->bw, t1 = OX_MIN(t0 + p->bw, tiles_of(p));
     float *line = w.scratch + (size_t)worker * w.worker;
 
-    w.m = line + w.worker - positions(p) * w.pos_m;
-    w.v = w.m - positions(p) * w.pos_v;
+    w.m = line + w.worker - POSITIONS * w.pos_m;
+    w.v = w.m - POSITIONS * w.pos_v;
     for (size_t c = 0; c < p->gemm.k; c++)
         input_stage(&w, t0, t1, c, line);
-    for (size_t pos = 0; pos < positions(p); pos++)
+    for (size_t pos = 0; pos < POSITIONS; pos++)
         product_stage(&w, pos, t1 - t0);
     for (size_t o = 0; o < p->gemm.m; o++)
         output_stage(&w, t0, t1, o);
@@ -308,8 +302,8 @@ static void run(const ox_conv_plan *p, const ox_conv_args *args, void *scratch, 
     size_t v, m, line;
 
     (void)sizes(p, &w, &v, &m, &line); /* did not overflow in scratch_bytes */
-    w.tiles_y = ox_ceil_div(p->out[1], p->step);
-    w.tiles_x = ox_ceil_div(p->out[2], p->step);
+    w.tiles_y = ox_ceil_div(p->out[1], STEP);
+    w.tiles_x = ox_ceil_div(p->out[2], STEP);
     if (p->staged) {
         w.v = scratch;
         w.m = w.v + v;
@@ -324,14 +318,9 @@ static void run(const ox_conv_plan *p, const ox_conv_args *args, void *scratch, 
             continue;
         }
         ox_pool_run(pool, (int64_t)ox_ceil_div(p->gemm.k, CHANNELS), run_input, &w);
-        ox_pool_run(pool, (int64_t)positions(p), run_product, &w);
+        ox_pool_run(pool, (int64_t)POSITIONS, run_product, &w);
         ox_pool_run(pool, (int64_t)ox_ceil_div(p->gemm.m, CHANNELS), run_output, &w);
     }
 }
 
-const ox_conv_algo ox_conv_winograd4 = {
-    "winograd_f4x3", fit4, pack_bytes, pack, scratch_bytes, run
-};
-const ox_conv_algo ox_conv_winograd2 = {
-    "winograd_f2x3", fit2, pack_bytes, pack, scratch_bytes, run
-};
+const ox_conv_algo ox_conv_winograd4 = { "winograd_f4x3", fit, pack_bytes, pack, scratch_bytes, run };

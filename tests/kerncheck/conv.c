@@ -64,9 +64,9 @@ static void sandwich(const double *l, size_t rows, const double *x, size_t r, do
         }
 }
 
-static void check_wino_in(kc *k, const ox_uk_conv *row, size_t step, size_t n_tiles)
+static void check_wino_in(kc *k, const ox_uk_conv *row, size_t n_tiles)
 {
-    size_t r = step + 2, need = n_tiles * step + 2;
+    size_t step = 4, r = step + 2, need = n_tiles * step + 2;
     kc_values values = (kc_values)kc_below(k, KC_N_VALUES);
     ox_wino_in t = { .n_tiles = n_tiles,
                      .lead = kc_below(k, 2) ? kc_below(k, OX_MIN(need + 1, 4)) : 0 };
@@ -82,7 +82,7 @@ static void check_wino_in(kc *k, const ox_uk_conv *row, size_t step, size_t n_ti
     }
     t.stride = n_tiles + kc_below(k, 5);
     size_t n_v = (r * r - 1) * t.stride + n_tiles;
-    t.line = kc_alloc(k, r * OX_WINO_LINE(step, n_tiles) * 4, 4, kc_below(k, 2));
+    t.line = kc_alloc(k, r * OX_WINO_LINE(n_tiles) * 4, 4, kc_below(k, 2));
     t.v = kc_alloc(k, n_v * 4, 4, kc_below(k, 2));
     memset(t.v, 0, n_v * 4);
     row->fn.wino_in(&t);
@@ -94,7 +94,7 @@ static void check_wino_in(kc *k, const ox_uk_conv *row, size_t step, size_t n_ti
                 bool in = t.row[i] && c >= t.lead && c - t.lead < t.n_cols;
                 d[i * r + j] = in ? (double)x[i][c - t.lead] : 0;
             }
-        sandwich(step == 4 ? ox_wino4_bt[0] : ox_wino2_bt[0], r, d, r, y, mag);
+        sandwich(ox_wino4_bt[0], r, d, r, y, mag);
         for (size_t p = 0; p < r * r; p++) /* at most 5 roundings each way */
             if (values != KC_SPECIAL) /* zeros in B meet infinities: the order of terms decides */
                 kc_compare(k, (double)t.v[p * t.stride + tile], y[p],
@@ -107,9 +107,9 @@ static void check_wino_in(kc *k, const ox_uk_conv *row, size_t step, size_t n_ti
     kc_release(k);
 }
 
-static void check_wino_out(kc *k, const ox_uk_conv *row, size_t step, size_t n_tiles)
+static void check_wino_out(kc *k, const ox_uk_conv *row, size_t n_tiles)
 {
-    size_t r = step + 2;
+    size_t step = 4, r = step + 2;
     kc_values values = (kc_values)kc_below(k, KC_HUGE);
     ox_wino_out t = { .n_tiles = n_tiles,
                       .n_rows = 1 + kc_below(k, step),
@@ -142,7 +142,7 @@ static void check_wino_out(kc *k, const ox_uk_conv *row, size_t step, size_t n_t
         double in[36], e[16], mag[16];
         for (size_t p = 0; p < r * r; p++)
             in[p] = (double)m[p * t.stride + tile];
-        sandwich(step == 4 ? ox_wino4_at[0] : ox_wino2_at[0], step, in, r, e, mag);
+        sandwich(ox_wino4_at[0], step, in, r, e, mag);
         for (size_t i = 0; i < t.n_rows; i++)
             for (size_t j = 0; j < step && tile * step + j < t.n_cols; j++) {
                 size_t at = i * t.ldy + tile * step + j, q = i * step + j;
@@ -155,6 +155,120 @@ static void check_wino_out(kc *k, const ox_uk_conv *row, size_t step, size_t n_t
         for (size_t j = t.n_cols; j < t.ldy; j++)
             if (y[i * t.ldy + j] != was[i * t.ldy + j])
                 kc_fail(k, "wrote past row %zu", i);
+    kc_release(k);
+}
+
+static void check_winoc_in(kc *k, const ox_uk_conv *row, size_t step, size_t n_tiles)
+{
+    size_t r = step + 2, need = n_tiles * step + 2, n_ch = 1 + kc_below(k, 40);
+    size_t room = (n_ch + OX_WINO_LANES - 1) / OX_WINO_LANES * OX_WINO_LANES;
+    kc_values values = (kc_values)kc_below(k, KC_N_VALUES);
+    ox_winoc_in t = { .n_tiles = n_tiles,
+                     .n_ch = n_ch,
+                     .lead = kc_below(k, 2) ? kc_below(k, OX_MIN(need + 1, 4)) : 0 };
+    float *x[6];
+
+    t.n_cols = need - t.lead;
+    if (kc_below(k, 2))
+        t.n_cols = kc_below(k, t.n_cols + 1);
+    t.plane = t.n_cols + kc_below(k, 5);
+    for (size_t i = 0; i < r; i++) {
+        size_t n = (n_ch - 1) * t.plane + t.n_cols;
+        x[i] = kc_alloc(k, n * 4, 4, kc_below(k, 2));
+        kc_fill_f32(k, x[i], n, values);
+        t.row[i] = kc_below(k, 8) ? x[i] : NULL;
+    }
+    t.stride = room + kc_below(k, 5);
+    t.tile = (r * r - 1) * t.stride + room + kc_below(k, 5);
+    size_t n_v = (n_tiles - 1) * t.tile + (r * r - 1) * t.stride + room;
+    t.line = kc_alloc(k, OX_WINOC_LINE(step, n_tiles) * 4, 4, kc_below(k, 2));
+    t.v = kc_alloc(k, n_v * 4, 4, kc_below(k, 2));
+    memset(t.v, 0, n_v * 4);
+    row->fn.winoc_in(&t);
+    for (size_t c = 0; c < n_ch; c++)
+        for (size_t tile = 0; tile < n_tiles; tile++) {
+            double d[36], y[36], mag[36];
+            for (size_t i = 0; i < r; i++)
+                for (size_t j = 0; j < r; j++) {
+                    size_t at = tile * step + j;
+                    bool in = t.row[i] && at >= t.lead && at - t.lead < t.n_cols;
+                    d[i * r + j] = in ? (double)x[i][c * t.plane + at - t.lead] : 0;
+                }
+            sandwich(step == 4 ? ox_wino4_bt[0] : ox_wino2_bt[0], r, d, r, y, mag);
+            for (size_t p = 0; p < r * r; p++) /* at most 5 roundings each way */
+                if (values != KC_SPECIAL) /* zeros in B meet infinities: the order of terms decides */
+                    kc_compare(k, (double)t.v[tile * t.tile + p * t.stride + c], y[p],
+                               10 * (u32 * mag[p] + 0x1p-149), mag[p] * 16, false);
+        }
+    for (size_t tile = 0; tile < n_tiles; tile++)
+        for (size_t p = 0; p + 1 < r * r; p++)
+            for (size_t i = room; i < t.stride; i++)
+                if (t.v[tile * t.tile + p * t.stride + i] != 0)
+                    kc_fail(k, "wrote past channel %zu", n_ch);
+    kc_release(k);
+}
+
+/* The outputs of one tile of channel c; d: what was added, or NULL. */
+static void check_winoc_tile(kc *k, const ox_winoc_out *t, size_t step, size_t c, size_t tile, const float *d)
+{
+    size_t r = step + 2;
+    double in[36], e[16], mag[16], bias = t->bias ? (double)t->bias[c] : 0;
+    for (size_t p = 0; p < r * r; p++)
+        in[p] = (double)t->m[tile * t->tile + p * t->stride + c];
+    sandwich(step == 4 ? ox_wino4_at[0] : ox_wino2_at[0], step, in, r, e, mag);
+    for (size_t i = 0; i < t->n_rows; i++)
+        for (size_t j = 0; j < step && tile * step + j < t->n_cols; j++) {
+            size_t at = c * t->plane + i * t->ldy + tile * step + j, q = i * step + j;
+            double add = bias + (d ? (double)d[at] : 0), all = mag[q] + fabs(add) + 2;
+            kc_compare(k, (double)t->y[at], activated(e[q] + add, &t->act), 14 * (u32 * all + 0x1p-149), all,
+                       false);
+        }
+}
+
+static void check_winoc_out(kc *k, const ox_uk_conv *row, size_t step, size_t n_tiles)
+{
+    size_t r = step + 2, n_ch = 1 + kc_below(k, 40);
+    size_t room = (n_ch + OX_WINO_LANES - 1) / OX_WINO_LANES * OX_WINO_LANES;
+    kc_values values = (kc_values)kc_below(k, KC_HUGE);
+    ox_winoc_out t = { .n_tiles = n_tiles, .n_rows = 1 + kc_below(k, step), .n_ch = n_ch, .act = some_act(k) };
+    t.n_cols = (n_tiles - 1) * step + 1 + kc_below(k, step);
+    t.stride = room + kc_below(k, 5);
+    t.tile = (r * r - 1) * t.stride + room + kc_below(k, 5);
+    t.ldy = t.n_cols + kc_below(k, 5);
+    t.plane = t.n_rows * t.ldy + kc_below(k, 5);
+    size_t n_m = (n_tiles - 1) * t.tile + (r * r - 1) * t.stride + room;
+    size_t n_y = (n_ch - 1) * t.plane + (t.n_rows - 1) * t.ldy + t.n_cols;
+    float *m = kc_alloc(k, n_m * 4, 4, kc_below(k, 2)),
+          *y = kc_alloc(k, n_y * 4, 4, kc_below(k, 2));
+    float *d = kc_alloc(k, n_y * 4, 4, kc_below(k, 2)), *was = kc_alloc(k, n_y * 4, 4, false);
+    float *bias = kc_alloc(k, n_ch * 4, 4, kc_below(k, 2));
+    kc_fill_f32(k, m, n_m, values);
+    kc_fill_f32(k, y, n_y, KC_NORMAL);
+    kc_fill_f32(k, d, n_y, KC_NORMAL);
+    kc_fill_f32(k, bias, n_ch, KC_NORMAL);
+    memcpy(was, y, n_y * 4);
+    t.m = m, t.y = y;
+    t.line = kc_alloc(k, OX_WINOC_LINE(step, n_tiles) * 4, 4, kc_below(k, 2));
+    t.bias = kc_below(k, 4) ? bias : NULL;
+    switch (kc_below(k, 3)) {
+    case 0:
+        t.d = d;
+        break;
+    case 1:
+        t.d = y, d = was;
+        break;
+    default:
+        d = NULL;
+    }
+    row->fn.winoc_out(&t);
+    for (size_t c = 0; c < n_ch; c++) {
+        for (size_t tile = 0; tile < n_tiles; tile++)
+            check_winoc_tile(k, &t, step, c, tile, d);
+        for (size_t i = 0; i + 1 < t.n_rows; i++)
+            for (size_t j = t.n_cols; j < t.ldy; j++)
+                if (y[c * t.plane + i * t.ldy + j] != was[c * t.plane + i * t.ldy + j])
+                    kc_fail(k, "wrote past row %zu", i);
+    }
     kc_release(k);
 }
 
@@ -346,16 +460,22 @@ static void check_row(kc *k, const ox_uk_conv *row)
             size_t n = sizes[i];
             switch (row->kind) {
             case OX_UK_WINO4_IN:
-                check_wino_in(k, row, 4, n);
-                break;
-            case OX_UK_WINO2_IN:
-                check_wino_in(k, row, 2, n);
+                check_wino_in(k, row, n);
                 break;
             case OX_UK_WINO4_OUT:
-                check_wino_out(k, row, 4, n);
+                check_wino_out(k, row, n);
                 break;
-            case OX_UK_WINO2_OUT:
-                check_wino_out(k, row, 2, n);
+            case OX_UK_WINOC4_IN:
+                check_winoc_in(k, row, 4, n);
+                break;
+            case OX_UK_WINOC4_OUT:
+                check_winoc_out(k, row, 4, n);
+                break;
+            case OX_UK_WINOC2_IN:
+                check_winoc_in(k, row, 2, n);
+                break;
+            case OX_UK_WINOC2_OUT:
+                check_winoc_out(k, row, 2, n);
                 break;
             case OX_UK_PATCH_F32:
             case OX_UK_PATCH_F64:
