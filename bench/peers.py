@@ -3,7 +3,7 @@
 
 JOB: runtime, model, inputs (files in the order of the graph's inputs), threads, seconds, warmup, cache (a
 folder for converted models), outputs (an .npz to write, or null).  The answer: version, load_ms,
-first_ms, p50_ms, runs, memory (bytes above what the process held before the model was loaded), or error.
+first_ms, p50_ms, runs, memory (the most bytes above what the process held just before the model was loaded), or error.
 """
 import json
 import os
@@ -25,16 +25,24 @@ def read(path):
     return onnx.numpy_helper.to_array(onnx.TensorProto.FromString(Path(path).read_bytes()))
 
 
-def describe(model, arrays):
+def names_of(model):
     """Names of the graph's inputs without initializer, and of its outputs, from the file."""
     import onnx
 
     graph = onnx.load(model, load_external_data=False).graph
     held = {t.name for t in graph.initializer}
-    names = [v.name for v in graph.input if v.name not in held]
+    return [v.name for v in graph.input if v.name not in held], [v.name for v in graph.output]
+
+
+def describe(model, arrays):
+    """In a process of its own: the weights that it reads must not be memory that the runtime then finds free."""
+    done = subprocess.run([sys.executable, __file__, "--names", model], capture_output=True, text=True)
+    if done.returncode:
+        raise ValueError((done.stderr.strip() or "the names of inputs and outputs cannot be read").splitlines()[-1])
+    names, outputs = json.loads(done.stdout)
     if len(names) != len(arrays):
         raise ValueError(f"{len(arrays)} input files for {len(names)} inputs")
-    return dict(zip(names, arrays)), [v.name for v in graph.output]
+    return dict(zip(names, arrays)), outputs
 
 
 class OnnxRuntime:
@@ -191,16 +199,24 @@ class Mnn:
 RUNTIMES = {"ONNX Runtime": OnnxRuntime, "OpenVINO": OpenVino, "ncnn": Ncnn, "MNN": Mnn}
 
 
-def peak_bytes():
-    """Not getrusage's: that starts with what the parent process held."""
+def held_bytes(what):
+    """VmRSS: now; VmHWM: at most since forget_peak (not getrusage's, which starts with what the parent held)."""
     status = Path("/proc/self/status").read_text()
-    return int(re.search(r"VmHWM:\s*(\d+)", status)[1]) * 1024
+    return int(re.search(what + r":\s*(\d+)", status)[1]) * 1024
+
+
+def forget_peak():
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:  # an old kernel: the peak is then that of the whole process, imports included
+        pass
 
 
 def measure(job):
     feeds, names = describe(job["model"], [read(p) for p in job["inputs"]])
     runtime = RUNTIMES[job["runtime"]](job, feeds, names)
-    before = peak_bytes()
+    forget_peak()
+    before = held_bytes("VmRSS")
     start = time.perf_counter()
     runtime.load(job)
     load = time.perf_counter() - start
@@ -215,7 +231,7 @@ def measure(job):
         runtime.run()
         times.append(time.perf_counter() - start)
     answer = {"version": runtime.version, "load_ms": load * 1e3, "first_ms": first * 1e3, "runs": len(times),
-              "p50_ms": statistics.median(times) * 1e3, "memory": peak_bytes() - before}
+              "p50_ms": statistics.median(times) * 1e3, "memory": held_bytes("VmHWM") - before}
     if job["outputs"]:
         arrays = [np.asarray(a) for a in runtime.outputs() if not isinstance(a, list)]
         np.savez(job["outputs"], *[a for a in arrays if a.dtype != object])
@@ -223,6 +239,8 @@ def measure(job):
 
 
 def main():
+    if sys.argv[1] == "--names":
+        return print(json.dumps(names_of(sys.argv[2])))
     answer_to = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # libraries print: that is not the answer
     try:

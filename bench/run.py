@@ -254,6 +254,21 @@ def start_table(results, threads):
                   "of ONNX Runtime", "peak MiB", "of ONNX Runtime"], rows)
 
 
+def start_summary(results, threads):
+    pairs = [(n, r["by_threads"][threads]) for n, r in results.items() if {OURS, BASE} <= r["by_threads"][threads].keys()]
+    if not pairs:
+        return []
+    names = lambda bad: ", ".join(bad) or "none"
+    load = geometric_mean([b[BASE]["load_ms"] / b[OURS]["load_ms"] for _, b in pairs])
+    memory = geometric_mean([b[OURS]["memory"] / b[BASE]["memory"] for _, b in pairs if b[BASE]["memory"] > 0])
+    return [f"- Load and plan: geometric mean **{load:.2f}** × as fast as the session creation of {BASE}; less than twice as fast: "
+            + names([n for n, b in pairs if b[BASE]["load_ms"] < 2 * b[OURS]["load_ms"]]) + ".",
+            "- First inference more than 1.5 times a steady one: "
+            + names([n for n, b in pairs if b[OURS]["first_ms"] > 1.5 * b[OURS]["p50_ms"]]) + ".",
+            f"- Peak memory: geometric mean {number(memory)} of {BASE}'s; more than it: "
+            + names([n for n, b in pairs if b[OURS]["memory"] > b[BASE]["memory"]]) + ".", ""]
+
+
 def write_report(args, results, versions, failures, load):
     thread_counts = sorted(next(iter(results.values()))["by_threads"])
     peers = [p for p in PEERS if p in versions]
@@ -269,7 +284,8 @@ def write_report(args, results, versions, failures, load):
              " peer's median time to ours: above 1 we are faster.",
              "- Error: largest difference of a float output from `onnxrun --precision f64`, as a share of that output's largest"
              " value. Quantised networks round to 8 bits: there it only shows gross mistakes.",
-             "- Memory: our whole process; of ONNX Runtime, what its process grew by while it loaded and ran the model.", ""]
+             "- Memory: the most that our whole process held, program and inputs included; of ONNX Runtime, the most by which its process"
+             " grew after Python, the library and the inputs were loaded.", ""]
     for threads in thread_counts:
         lines += [f"## {threads} thread{'s' * (threads > 1)}", ""]
         for kind, n, mean, worst, ratio in summary(results, threads):
@@ -283,7 +299,8 @@ def write_report(args, results, versions, failures, load):
                  if OURS in r["by_threads"][one] and OURS in r["by_threads"][two]}
         lines += [f"{two} threads are {geometric_mean(list(gains.values())):.2f} times as fast as {one} in the geometric"
                   " mean.", ""]
-    lines += [f"## Start and memory, {thread_counts[0]} thread", ""] + start_table(results, thread_counts[0])
+    lines += [f"## Start and memory, {thread_counts[0]} thread", ""]
+    lines += start_summary(results, thread_counts[0]) + start_table(results, thread_counts[0])
     lines += ["## What was not measured", ""]
     failures = [f"{p}: left out of this run" for p in PEERS if args.peer and p not in args.peer] + failures
     lines += [f"- {what}" for what in failures] or ["- Nothing: all runtimes ran all models."]
