@@ -3,6 +3,7 @@
 #include "runtime/api.h"
 #include "runtime/base/cpu.h"
 #include "runtime/base/log.h"
+#include "runtime/graph/weights.h"
 #include "runtime/io/out.h"
 #include "runtime/load/load.h"
 #include "runtime/peak.h"
@@ -86,7 +87,7 @@ onnxrun_code onnxrun_model_load(const char *path, onnxrun_model **out, onnxrun_e
     ox_error e = { 0 };
     ox_model *m = NULL;
     *out = NULL;
-    ox_code code = ox_load_file(path, NULL, &m, &e);
+    ox_code code = ox_load_file(path, &(ox_load_options){ .defer = true }, &m, &e);
     if (code != OX_OK)
         return ox_api_give(err, &e, path, code);
     onnxrun_model *model = calloc(1, sizeof *model);
@@ -112,7 +113,13 @@ void onnxrun_model_destroy(onnxrun_model *m)
     free(m);
 }
 
-void onnxrun_model_dump(const onnxrun_model *m, FILE *to) { ox_graph_dump(m->m->graph, to); }
+void onnxrun_model_dump(const onnxrun_model *m, FILE *to)
+{
+    if (ox_weights_fill_all(m->m, NULL) == OX_OK)
+        ox_graph_dump(m->m->graph, to);
+    else
+        fputs("out of memory\n", to);
+}
 
 /* ---- sessions ---- */
 

@@ -1,5 +1,6 @@
 /* The public API: verdicts, traces, reproducers. */
 #include "runtime/api.h"
+#include "runtime/graph/weights.h"
 #include "verify/reduce.h"
 #include "verify/report.h"
 #include "verify/trace.h"
@@ -64,7 +65,9 @@ onnxrun_code onnxrun_judge(const onnxrun_model *m, const onnxrun_options *option
         code = OX_FAIL(&e, OX_E_NOMEM, "out of memory");
     } else {
         ox_judge_case c = { n, names, va, ve, equal ? equal : none };
-        code = ox_judge(m->m, &o, vin, &c, j, &e);
+        code = ox_weights_fill_all(m->m, &e);
+        if (code == OX_OK)
+            code = ox_judge(m->m, &o, vin, &c, j, &e);
     }
     for (int i = 0; i < n && code == OX_OK; i++)
         give(&out[i], &j[i]);
@@ -104,7 +107,7 @@ onnxrun_code onnxrun_reduce(const onnxrun_model *m, const onnxrun_options *optio
     ox_reduction r = { 0 };
     const ox_value **vin = values(in, (size_t)(m->m->graph->n_in + options->n_override));
     ox_known *ref = calloc(n + 1, sizeof *ref);
-    ox_code code = vin && ref ? OX_OK : OX_FAIL(&e, OX_E_NOMEM, "out of memory");
+    ox_code code = vin && ref ? ox_weights_fill_all(m->m, &e) : OX_FAIL(&e, OX_E_NOMEM, "out of memory");
     for (size_t i = 0; i < n && code == OX_OK; i++)
         ref[i] = (ox_known){ names[i], ox_api_value(v[i]) };
     if (code == OX_OK)
@@ -157,7 +160,7 @@ onnxrun_code onnxrun_trace_run(const onnxrun_model *m, const onnxrun_options *op
     const ox_value **vin = values(in, (size_t)(m->m->graph->n_in + options->n_override));
     ox_known  *ref = calloc(n + 1, sizeof *ref);
     trace_box *b = calloc(1, sizeof *b);
-    ox_code code = vin && ref && b ? OX_OK : OX_FAIL(&e, OX_E_NOMEM, "out of memory");
+    ox_code code = vin && ref && b ? ox_weights_fill_all(m->m, &e) : OX_FAIL(&e, OX_E_NOMEM, "out of memory");
     *out = NULL;
     for (size_t i = 0; i < n && code == OX_OK; i++)
         ref[i] = (ox_known){ names[i], ox_api_value(v[i]) };

@@ -1,5 +1,6 @@
 /* The public API: lint. */
 #include "runtime/api.h"
+#include "runtime/graph/weights.h"
 #include "verify/lint.h"
 
 #include <stdlib.h>
@@ -45,8 +46,10 @@ onnxrun_code onnxrun_lint_run(const onnxrun_model *m, onnxrun_lint **out, onnxru
 {
     ox_error  e = { 0 };
     lint_box *b = calloc(1, sizeof *b);
-    ox_code code = b ? ox_lint_model(m->m, &b->l, &e) : OX_FAIL(&e, OX_E_NOMEM, "out of memory");
+    ox_code code = b ? ox_weights_fill_all(m->m, &e) : OX_FAIL(&e, OX_E_NOMEM, "out of memory");
     *out = NULL;
+    if (code == OX_OK)
+        code = ox_lint_model(m->m, &b->l, &e);
     if (code == OX_OK && !(b->finding = calloc(b->l.n + 1, sizeof *b->finding)))
         code = OX_FAIL(&e, OX_E_NOMEM, "out of memory");
     if (code == OX_OK) {

@@ -348,6 +348,6 @@ static ox_code oracle(ox_oracle *o)
 
 OX_OP(Conv, 1).infer = infer, .prepare = prepare, .run = { KERNELS(general, FLOAT) },
             .oracle = oracle, .error = { ERR_SUM, 8 }, .state_size = sizeof(struct conv),
-            .flags = OX_SYMBOLIC,
+            .flags = OX_SYMBOLIC | OX_PACKS1,
     .flops = flops, .joins = joins OX_END;
 #endif

@@ -162,6 +162,6 @@ static ox_code oracle(ox_oracle *o)
 OX_OP(Gemm, 1) .infer = infer, .prepare = prepare,
     .run = { [OX_F32] = run_float, [OX_F64] = run_float, [OX_I32] = gemm_i32, [OX_I64] = gemm_i64,
              [OX_U32] = gemm_u32, [OX_U64] = gemm_u64 },
-    .oracle = oracle, .error = { ERR_SUM, 8 }, .state_size = sizeof(struct gemm), .flags = OX_SYMBOLIC,
+    .oracle = oracle, .error = { ERR_SUM, 8 }, .state_size = sizeof(struct gemm), .flags = OX_SYMBOLIC | OX_PACKS1,
     .flops = flops OX_END;
 #endif

@@ -217,6 +217,6 @@ static ox_code oracle(ox_oracle *o)
 OX_OP(MatMul, 1) .infer = infer, .prepare = prepare,
     .run = { [OX_F32] = run_float, [OX_F64] = run_float, [OX_I32] = matmul_i32, [OX_I64] = matmul_i64,
              [OX_U32] = matmul_u32, [OX_U64] = matmul_u64 },
-    .oracle = oracle, .error = { ERR_SUM, 8 }, .state_size = sizeof(struct matmul), .flags = OX_SYMBOLIC,
+    .oracle = oracle, .error = { ERR_SUM, 8 }, .state_size = sizeof(struct matmul), .flags = OX_SYMBOLIC | OX_PACKS1,
     .flops = flops OX_END;
 #endif

@@ -252,7 +252,7 @@ static ox_code lengths(ox_run *r, const ox_rnn *s, const int64_t **len)
     }                                                                                              \
     OX_OP(Name, since_) .infer = infer_##Name, .prepare = prepare_##Name,                          \
         .run = { KERNELS(run, FLOAT) }, .oracle = ox_rnn_oracle, .error = { ERR_SUM, 8 },          \
-        .state_size = sizeof(ox_rnn), .flops = ox_rnn_flops OX_END;
+        .state_size = sizeof(ox_rnn), .flags = OX_PACKS1 | OX_PACKS2, .flops = ox_rnn_flops OX_END;
 
 RECURRENT(RNN, 1, 1, 1, 1)
 RECURRENT(GRU, 1, 3, 2, 1)

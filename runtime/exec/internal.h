@@ -34,6 +34,7 @@ struct ox_session {
     ox_enter_fn   *enter;
     void          *observe_ctx;
     struct ox_pack *packs;     /* rearranged weights (ox_packed) */
+    ox_buf        *bounce;     /* weights on their way from a file to there, while a plan is made */
     struct ox_widened_const *wide_const; /* constants converted for --precision f64 */
 };
 
@@ -57,6 +58,12 @@ const ox_tensor *ox_session_constant(ox_session *s, const ox_tensor *c, ox_error
 
 void ox_session_constants_release(ox_session *s);
 void ox_packs_release(ox_session *s);
+/* Weights that wait in the file (graph/weights.h) are filled where a pass or a kernel could read them
+ * unasked: before passes run and after. */
+ox_code ox_session_settle(ox_session *s, ox_error *err) OX_MUST_CHECK;
+void    ox_session_unbounce(ox_session *s);
+/* Drops constants that passes made and nobody reads any more. */
+void ox_session_prune_constants(ox_session *s);
 size_t ox_packs_bytes(const ox_session *s);
 /* The session drops buf at its end.  false: out of memory. */
 bool ox_session_keep(ox_session *s, ox_buf *buf);

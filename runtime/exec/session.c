@@ -74,7 +74,10 @@ static ox_code session_init(ox_session *s, ox_error *err)
     for (int i = 0; i < o->n_extra; i++)
         OX_TRY(add_extra(s, o->extra[i], err));
     ox_graph_link(s->graph);
+    OX_TRY(ox_session_settle(s, err));
     OX_TRY(ox_optimize(s, s->graph, err));
+    OX_TRY(ox_session_settle(s, err));
+    ox_session_prune_constants(s);
     s->random = o->seeded ? o->seed : (uint64_t)ox_clock_ns();
     return OX_OK;
 }

@@ -1,6 +1,7 @@
 /* Models, graphs, and the growth of their tables. */
 #include "runtime/graph/graph.h"
 #include "runtime/graph/names.h"
+#include "runtime/graph/weights.h"
 
 #include <assert.h>
 #include <limits.h>
@@ -43,6 +44,7 @@ void ox_model_destroy(ox_model *m)
         return;
     for (struct ox_deferred *d = m->deferred; d; d = d->next)
         d->release(d->data, d->n_bytes);
+    ox_weights_release(m);
     pthread_mutex_destroy(m->symbol_lock);
     ox_arena_destroy(m->arena); /* the model itself goes with it */
 }

@@ -93,7 +93,8 @@ struct ox_model {
     int         n_function;   /* model-local functions inlined at load */
     const char **symbol; size_t n_symbol, cap_symbol; /* symbol k is dim value -2 - k */
     struct ox_names   *symbol_index;
-    pthread_mutex_t   *symbol_lock; /* inference in several sessions makes symbols */
+    pthread_mutex_t   *symbol_lock; /* inference in several sessions makes symbols, and fills weights */
+    struct ox_weights  *weights;  /* graph/weights.h; NULL: no file is mapped */
     struct ox_deferred *deferred; /* what to release with the model: mappings, weight buffers */
     size_t      n_bytes;      /* of the file and its external data */
 };

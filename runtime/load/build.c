@@ -171,7 +171,10 @@ static ox_code add_initializers(ox_builder *b, ox_scope *s, const OxPb__GraphPro
     ox_tensor t;
     for (size_t i = 0; i < p->n_initializer; i++) {
         OX_TRY(initialized_value(b, s, p->initializer[i]->name, &v));
-        OX_TRY(ox_load_tensor(p->initializer[i], "initializer", &b->place, &t, b->err));
+        b->place.defer = b->defer; /* attributes are read by whom they belong to */
+        ox_code code = ox_load_tensor(p->initializer[i], "initializer", &b->place, &t, b->err);
+        b->place.defer = false;
+        OX_TRY(code);
         OX_TRY(set_constant(b, &g->value[v], &t));
     }
     for (size_t i = 0; i < p->n_sparse_initializer; i++) {

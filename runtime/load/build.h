@@ -43,6 +43,7 @@ typedef struct ox_builder {
     ox_model *m;
     ox_arena *a; /* for what is needed during loading only */
     ox_place  place;
+    bool      defer; /* place.defer while initializers are read */
     const OxPb__ModelProto *proto;
     ox_names  opset;
     ox_names  function; /* ox_function_key -> index in proto->functions */

@@ -39,14 +39,6 @@ void ox_file_free(void *bytes, size_t n_bytes)
     free(bytes);
 }
 
-void ox_file_drop(const uint8_t *p, size_t n)
-{
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    uintptr_t from = ((uintptr_t)p + page - 1) & ~(page - 1), to = ((uintptr_t)p + n) & ~(page - 1);
-    if (to > from) /* advice only: its failure costs memory, nothing else */
-        (void)madvise((void *)from, to - from, MADV_DONTNEED);
-}
-
 /* Reads what cannot be mapped to its end. */
 static ox_code read_all(int fd, const char *path, uint8_t **bytes, size_t *n, ox_error *err)
 {
@@ -240,6 +232,8 @@ ox_code ox_external_find(ox_external *e, const char *location, const uint8_t **b
             ox_file_close(p, size);
             return OX_FAIL(err, OX_E_NOMEM, "out of memory");
         }
+        if (size && !ox_weights_mapped(e->model, p, size))
+            return OX_FAIL(err, OX_E_NOMEM, "out of memory");
         e->model->n_bytes += size;
         e->file[e->n_file++] = (struct named_file){size ? p : nothing, size};
     }

@@ -128,7 +128,7 @@ static ox_code load(ox_builder *b, const uint8_t *bytes, size_t n, const char *p
     b->m = ox_model_create(budget_for(n));
     b->a = ox_arena_create(budget_for(n));
     ox_code code = OX_E_NOMEM;
-    if (b->m && b->a) {
+    if (b->m && b->a && (!b->place.mapped || ox_weights_mapped(b->m, bytes, n))) {
         b->m->n_bytes = n;
         b->m->path = ox_arena_strndup(b->m->arena, path, strlen(path));
         b->place.model = b->m;
@@ -187,6 +187,7 @@ ox_code ox_load_file(const char *path, const ox_load_options *options, ox_model 
     ox_builder b = {.err = err, .place = {.reference = true}};
     *out = NULL;
     OX_TRY(ox_file_open(path, &bytes, &n, &b.place.mapped, err));
+    b.defer = options && options->defer && b.place.mapped;
     void (*release)(void *, size_t) = b.place.mapped ? ox_file_close : ox_file_free;
     char *own_folder = options && options->folder ? NULL : folder_of(path);
     const char *folder = options && options->folder ? options->folder : own_folder;

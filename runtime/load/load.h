@@ -10,6 +10,9 @@ typedef struct ox_load_options {
      * used where they are.  folder: where external data is; NULL: models that have any fail. */
     bool        keep;
     const char *folder;
+    /* ox_load_file only.  Large matrices that cannot be used in place wait until they are asked for: who
+     * reads constants of the model's graph calls ox_weights_fill_all before (sessions need not). */
+    bool        defer;
 } ox_load_options;
 
 /* Maps the file; weights are used in place where their alignment allows.  options may be NULL.

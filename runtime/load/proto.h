@@ -5,6 +5,7 @@
 #include "onnx.pb-c.h"
 #include "runtime/graph/graph.h"
 #include "runtime/graph/names.h"
+#include "runtime/graph/weights.h"
 #include "runtime/load/wire.h"
 
 /* Files that a model's tensors refer to by name.  All lie below the model's folder. */
@@ -22,8 +23,6 @@ ox_code ox_file_open(const char *path, uint8_t **bytes, size_t *n, bool *mapped,
                      ox_error *err) OX_MUST_CHECK;
 void    ox_file_close(void *bytes, size_t n_bytes);  /* mapped */
 void    ox_file_free(void *bytes, size_t n_bytes);   /* read */
-/* Tells the system that the whole pages in p[0..n), part of a mapping, are done with for now. */
-void ox_file_drop(const uint8_t *p, size_t n);
 
 /* Where tensors come from and where they go. */
 typedef struct ox_place {
@@ -31,6 +30,7 @@ typedef struct ox_place {
     ox_external *external;   /* NULL: a tensor with external data is an error */
     bool         reference;  /* raw_data may be pointed at: the input lives as long as the model */
     bool         mapped;     /* the input is a mapping of a file */
+    bool         defer;      /* large matrices at odd addresses are copied when somebody wants them */
     bool         referenced; /* set when some tensor points into the input */
 } ox_place;
 

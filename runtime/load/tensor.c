@@ -16,7 +16,7 @@ enum { /* field numbers of TensorProto */
        DOUBLE_DATA = 10,
        UINT64_DATA = 11,
 };
-enum { SMALL = 4096, COPY_STEP = 4 << 20, DECODE_STEP = 512 };
+enum { SMALL = 4096, DEFER = 64 << 10, COPY_STEP = 4 << 20, DECODE_STEP = 512 };
 
 typedef struct job {
     const OxPb__TensorProto *p;
@@ -153,6 +153,11 @@ static ox_code from_bytes(job *j, const uint8_t *from, size_t n, const char *whe
     if (reference && as_is && bits >= 8 && t != OX_BOOL && j->count &&
         (uintptr_t)from % OX_MIN(ox_dtype_size(t), (size_t)8) == 0) {
         j->t.data = (void *)(uintptr_t)from;
+        *referenced = true;
+        return OX_OK;
+    }
+    if (j->place->defer && as_is && j->t.rank >= 2 && (t == OX_F32 || t == OX_F64) && n >= DEFER &&
+        (j->t.data = ox_weights_defer(j->place->model, from, n)) != NULL) {
         *referenced = true;
         return OX_OK;
     }

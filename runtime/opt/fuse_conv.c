@@ -2,6 +2,7 @@
  *
  * BatchNormalization(conv(x, w) + b) = conv(x, w k) + (b - mean) k + beta with k = scale / sqrt(var +
  * epsilon) per output channel; computed in double and rounded once. */
+#include "runtime/graph/weights.h"
 #include "runtime/opt/opt.h"
 
 #include <math.h>
@@ -29,15 +30,24 @@ static double channel_scale(const ox_tensor *const bn[4], double epsilon, int64_
     return ox_get_f64(bn[0], c) / sqrt(ox_get_f64(bn[3], c) + epsilon);
 }
 
-static ox_code scale_weights(ox_tensor *w2, const ox_tensor *w, const ox_tensor *const bn[4],
+/* A copy to be changed; the weights may still be in their file. */
+static ox_code copy_weights(const ox_session *s, ox_tensor *w2, const ox_tensor *w, ox_error *err)
+{
+    OX_TRY(ox_tensor_alloc(w2, OX_F32, w->rank, w->dim, err));
+    if (ox_bytes(w))
+        ox_weights_copy(s->model, w2->data, ox_weights_bytes(s->model, w), ox_bytes(w));
+    return OX_OK;
+}
+
+static ox_code scale_weights(const ox_session *s, ox_tensor *w2, const ox_tensor *w, const ox_tensor *const bn[4],
                              double epsilon, ox_error *err)
 {
     int64_t m = w->dim[0], n = ox_numel(w, 1, w->rank);
-    OX_TRY(ox_tensor_alloc(w2, OX_F32, w->rank, w->dim, err));
+    OX_TRY(copy_weights(s, w2, w, err));
     for (int64_t c = 0; c < m; c++) {
         double k = channel_scale(bn, epsilon, c);
         for (int64_t i = 0; i < n; i++)
-            ((float *)w2->data)[c * n + i] = (float)(((const float *)w->data)[c * n + i] * k);
+            ((float *)w2->data)[c * n + i] = (float)(((const float *)w2->data)[c * n + i] * k);
     }
     return OX_OK;
 }
@@ -69,7 +79,7 @@ static ox_code fuse_bn(ox_session *s, ox_graph *g, ox_node *conv, ox_node *bn, o
     const ox_attr *a = ox_node_attr(bn, "epsilon");
     double epsilon = a ? (double)a->f : (double)1e-5f;
     ox_tensor w2 = { 0 }, b2 = { 0 };
-    OX_TRY(scale_weights(&w2, w, p, epsilon, err));
+    OX_TRY(scale_weights(s, &w2, w, p, epsilon, err));
     ox_code code = shift_bias(&b2, b, w->dim[0], p, epsilon, err);
     if (code != OX_OK) {
         ox_tensor_release(&w2);
@@ -277,9 +287,9 @@ static ox_code fold_channel(ox_session *s, ox_graph *g, ox_node *conv, ox_node *
     int64_t m = w->dim[0], n = ox_numel(w, 1, w->rank);
     ox_tensor t = { 0 };
     if (times) {
-        OX_TRY(ox_tensor_alloc(&t, OX_F32, w->rank, w->dim, err));
+        OX_TRY(copy_weights(s, &t, w, err));
         for (int64_t i = 0; i < m * n; i++)
-            ((float *)t.data)[i] = ((const float *)w->data)[i] * ((const float *)c->data)[i / n];
+            ((float *)t.data)[i] *= ((const float *)c->data)[i / n];
         int v = ox_add_constant(s, g, ox_arena_printf(s->arena, "%s/weights", name), &t);
         if (v < 0 || !ox_set_input(s, conv, 1, v))
             return OX_FAIL(err, OX_E_NOMEM, "out of memory");

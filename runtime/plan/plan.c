@@ -166,7 +166,10 @@ static ox_code fold(ox_plan *p, ox_step *t, ox_error *err)
     }
     ox_mark mark = ox_session_mark(p->session);
     t->is_static = false;
-    ox_code code = ox_step_prepare(t, err);
+    t->packed = 0;
+    ox_code code = ox_step_settle(t, err);
+    if (code == OX_OK)
+        code = ox_step_prepare(t, err);
     if (code == OX_OK)
         code = ox_step_call(t, err);
     ox_session_release(p->session, mark);
@@ -306,7 +309,7 @@ static ox_code place_step(ox_plan *p, int k, ox_error *err)
     if (!t->is_static && (op->flags & OX_VIEW))
         place_dynamic_view(p, t->frame.node);
     if (!t->is_static)
-        return OX_OK;
+        return ox_step_settle(t, err);
     int64_t n;
     for (int i = 0; i < t->run.n_out; i++)
         if (t->out[i])
@@ -318,6 +321,7 @@ static ox_code place_step(ox_plan *p, int k, ox_error *err)
         ox_code code = ox_step_prepare(t, err);
         ox_session_release(p->session, mark);
         OX_TRY(code);
+        OX_TRY(ox_step_settle(t, err));
         if (op->flops) {
             t->profile.flops = op->flops(&t->run);
         } else {
@@ -508,7 +512,9 @@ ox_code ox_plan_get(ox_session *s, ox_graph *g, ox_plan *parent, const ox_type *
     }
     /* A body whose shapes keep changing (a growing Loop state) gets one plan for any shape. */
     bool dynamic = parent && count >= most;
-    OX_TRY(plan_create(s, g, parent, signature, n, dynamic, FOLD_BYTES, plan_build, out, err));
+    ox_code code = plan_create(s, g, parent, signature, n, dynamic, FOLD_BYTES, plan_build, out, err);
+    ox_session_unbounce(s);
+    OX_TRY(code);
     (*out)->next = g->plans;
     g->plans = *out;
     return OX_OK;

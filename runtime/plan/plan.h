@@ -40,6 +40,7 @@ struct ox_step {
     const ox_type   **tin;
     ox_type         **tout;
     bool              is_static, is_view, done; /* done: computed while planning */
+    uint64_t          packed;    /* inputs that prepare took from ox_packed */
     bool              joined;    /* the step that reads the output runs this one (ox_op.joins) */
     ox_step          *feeder;    /* the step that this one runs so, or NULL */
     int              *release;   /* slots nobody needs after this step and that own memory */
@@ -113,6 +114,8 @@ void    ox_step_output_types(ox_step *t);  /* output element types by the schema
 ox_code ox_step_kernel(ox_step *t, ox_error *err) OX_MUST_CHECK; /* fn and wide */
 ox_code ox_step_infer(ox_step *t, ox_error *err) OX_MUST_CHECK;
 ox_code ox_step_prepare(ox_step *t, ox_error *err) OX_MUST_CHECK;
+/* Constant inputs that prepare has not packed are where their tensors say. */
+ox_code ox_step_settle(ox_step *t, ox_error *err) OX_MUST_CHECK;
 ox_code ox_step_call(ox_step *t, ox_error *err) OX_MUST_CHECK;
 
 #endif
