@@ -232,6 +232,9 @@ struct ox_op {
      * else reads, itself, from the inputs of the feeder (of the same operator): then the name of that kernel,
      * else NULL.  The bits must be the same. */
     const char  *(*joins)(const ox_run *r, const ox_run *feeder);
+    /* Optional, asked when prepared: output 0 is the inputs' elements, one input behind the other.  The memory plan
+     * then has inputs made where they are to lie; run finds their data there and leaves them. */
+    bool         (*joint)(const ox_run *r);
     int64_t      (*flops)(const ox_run *r); /* multiplications and additions; NULL: one an element */
 };
 

@@ -52,14 +52,21 @@ static ox_code concat(ox_run *r)
     for (int i = 0; i < r->n_in; i++) {
         int64_t n = r->in[i]->dim[axis] * inner;
         ox_box b = { 2, { outer, n }, { n, 1 }, { row, 1 } };
-        ox_box_copy(r, size, &b, r->in[i]->data, to);
+        if (r->in[i]->data != to) /* else made there */
+            ox_box_copy(r, size, &b, r->in[i]->data, to);
         to += (size_t)n * size;
     }
     return OX_OK;
 }
 
+static bool joint(const ox_run *r)
+{
+    int axis;
+    return concat_axis(r, &axis) == OX_OK && ox_numel(r->out[0], 0, axis) == 1;
+}
+
 OX_OP(Concat, 1) .infer = infer_concat, .run_any = concat, .key = OX_KEY_NONE, .flags = OX_SYMBOLIC,
-    .error = { ERR_EXACT, 0 } OX_END;
+    .joint = joint, .error = { ERR_EXACT, 0 } OX_END;
 
 /* ---- Split ---- */
 /* Lengths of the parts: an attribute before opset 13, an input since (and, as numbers of the

@@ -36,7 +36,8 @@ static void dump_step(const ox_plan *p, const ox_step *t, FILE *to)
         fprintf(to, "  %s %s %s", p->graph->value[n->out[i]].name,
                 ox_type_text(text, sizeof(text), &s->type), place_name(p, s));
         if (s->place == OX_PLACE_SLAB)
-            fprintf(to, "+%zu%s", p->slot[s->root].offset, s->root == n->out[i] ? "" : " in place");
+            fprintf(to, "+%zu%s", ox_slot_offset(p, n->out[i]),
+                    s->root == n->out[i] ? "" : s->bytes == p->slot[s->root].bytes ? " in place" : " in a part");
     }
     fputc('\n', to);
 }

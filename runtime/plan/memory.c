@@ -1,7 +1,8 @@
 /* Where activations lie: offsets in one slab.
  *
  * Each value needs its bytes from the step that makes it to the last step that reads it or one of
- * its views.  In-place steps continue their input's block.  Blocks are placed largest first at the
+ * its views.  In-place steps continue their input's block; what a Concat joins is made in its block, unless more
+ * were alive at some step then.  Blocks are placed largest first at the
  * lowest offset that is free for their whole life (Pisarchyk & Lee 2020, "Efficient memory management
  * for deep neural net inference", greedy by size).  Where that leaves a gap to the live-set bound, the
  * block that sticks out is placed earlier and all is tried again. */
@@ -24,6 +25,14 @@ static int root_of(const ox_plan *p, int v)
     while (p->slot[v].root != v)
         v = p->slot[v].root;
     return v;
+}
+
+size_t ox_slot_offset(const ox_plan *p, int v)
+{
+    size_t at = p->slot[v].within;
+    while (p->slot[v].root != v)
+        at += p->slot[v = p->slot[v].root].within;
+    return p->slot[v].offset + at;
 }
 
 /* Whether input i is read at the element that is written, by all who read its memory: the same bytes, and
@@ -122,24 +131,63 @@ static void place_in_order(block *b, size_t n, block **live)
     }
 }
 
-static size_t live_bound(const ox_plan *p, const block *b, size_t n)
+typedef struct watch {
+    int64_t *change; /* of the bytes alive from each step to the next: n_step + 2 numbers */
+    size_t   looks;  /* how many more values may be looked at to decide what is joined */
+} watch;
+
+/* The most bytes alive at any step. */
+static size_t most_alive(const ox_plan *p, watch *w)
 {
-    int64_t *change = calloc(p->n_step + 2, sizeof(*change)), live = 0, most = 0;
-    if (!change)
-        return 0;
-    for (size_t i = 0; i < n; i++) {
-        change[b[i].first] += (int64_t)b[i].bytes;
-        change[b[i].last + 1] -= (int64_t)b[i].bytes;
+    int64_t live = 0, most = 0, *change = w->change;
+    size_t n = p->graph->n_value + p->n_step;
+    w->looks -= OX_MIN(w->looks, n);
+    memset(change, 0, (p->n_step + 2) * sizeof(*change));
+    for (size_t i = 0; i < p->graph->n_value; i++) {
+        const ox_slot *s = &p->slot[i];
+        if (s->place != OX_PLACE_SLAB || s->root != (int)i)
+            continue;
+        change[s->first] += (int64_t)s->bytes;
+        change[s->last + 1] -= (int64_t)s->bytes;
     }
     for (size_t i = 0; i <= p->n_step; i++) {
         live += change[i];
         most = OX_MAX(most, live);
     }
-    free(change);
     return (size_t)most;
 }
 
-static void find_lives(ox_plan *p)
+/* Input v of a joint output, which is to start at byte `at` of it: made there, if that needs no more memory. */
+static void join_input(ox_plan *p, int v, int out, size_t at, watch *w)
+{
+    int root = root_of(p, v), whole = root_of(p, out);
+    ox_slot *in = &p->slot[root], *to = &p->slot[whole], was_in = *in, was_to = *to;
+    if (root == whole || in->place != OX_PLACE_SLAB || w->looks == 0 || ox_slot_offset(p, v) != in->offset ||
+        ox_bytes(&in->v.t) != ox_bytes(&p->slot[v].v.t)) /* v is all of its memory */
+        return;
+    size_t before = most_alive(p, w);
+    in->root = whole;
+    in->within = at;
+    to->first = OX_MIN(to->first, in->first);
+    to->last = OX_MAX(to->last, in->last);
+    if (most_alive(p, w) > before)
+        *in = was_in, *to = was_to;
+}
+
+static void join_inputs(ox_plan *p, const ox_step *t, watch *w)
+{
+    const ox_node *n = t->frame.node;
+    size_t at = 0;
+    if (!t->is_static || t->done || t->wide || !t->run.op->joint || n->out[0] < 0 ||
+        p->slot[n->out[0]].place != OX_PLACE_SLAB || !t->run.op->joint(&t->run))
+        return;
+    for (int i = 0; i < n->n_in; i++) {
+        join_input(p, n->in[i], n->out[0], at, w);
+        at += ox_bytes(&p->slot[n->in[i]].v.t);
+    }
+}
+
+static void find_lives(ox_plan *p, watch *w)
 {
     bool in_place = !p->session->options.observed && p->session->options.optimize > 0;
     int end = (int)p->n_step - 1;
@@ -158,8 +206,10 @@ static void find_lives(ox_plan *p)
     for (size_t i = 0; i < p->graph->n_value; i++) /* read after the last step, which may not reuse them */
         if (p->graph->value[i].is_output)
             p->slot[root_of(p, (int)i)].last = end + 1;
-    for (int k = 0; k <= end && in_place; k++)
+    for (int k = 0; k <= end && in_place; k++) {
         merge_in_place(p, &p->step[k], k);
+        join_inputs(p, &p->step[k], w);
+    }
 }
 
 /* Places the blocks in the order given; returns the height of the slab. */
@@ -223,20 +273,23 @@ static size_t place_blocks(ox_plan *p, block *b, size_t n, block **busy, size_t 
 ox_code ox_plan_memory(ox_plan *p, ox_error *err)
 {
     size_t n_value = p->graph->n_value, n = 0, top;
-    find_lives(p);
     block *b = malloc(OX_MAX(n_value, 1) * sizeof(*b));
     block **busy = malloc((n_value + 1) * sizeof(*busy));
-    if (!b || !busy) {
+    watch w = { calloc(p->n_step + 2, sizeof(*w.change)), PAIRS };
+    if (!b || !busy || !w.change) {
         free(b);
         free(busy);
+        free(w.change);
         return OX_FAIL(err, OX_E_NOMEM, "out of memory");
     }
+    find_lives(p, &w);
+    p->memory.live_bound = most_alive(p, &w);
+    free(w.change);
     for (size_t i = 0; i < n_value; i++) {
         ox_slot *s = &p->slot[i];
         if (s->place == OX_PLACE_SLAB && s->root == (int)i)
             b[n++] = (block){ (int)i, s->first, s->last, s->bytes, 0 };
     }
-    p->memory.live_bound = live_bound(p, b, n);
     top = p->memory.slab = place_blocks(p, b, n, busy, p->memory.live_bound);
     free(busy);
     free(b);
@@ -246,7 +299,7 @@ ox_code ox_plan_memory(ox_plan *p, ox_error *err)
     for (size_t i = 0; i < n_value; i++) {
         ox_slot *s = &p->slot[i];
         if (s->place == OX_PLACE_SLAB && s->bytes)
-            s->v.t.data = (char *)ox_buf_data(p->slab) + p->slot[root_of(p, (int)i)].offset;
+            s->v.t.data = (char *)ox_buf_data(p->slab) + ox_slot_offset(p, (int)i);
     }
     return OX_OK;
 }

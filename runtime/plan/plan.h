@@ -62,7 +62,8 @@ typedef struct ox_slot {
     enum ox_place place;
     bool          owned;      /* v holds references that the run must release */
     bool          fixed;      /* OX_PLACE_CONST that the model owns (in_const) */
-    int           root;       /* OX_PLACE_VIEW and in-place: the slot whose memory this is; else self */
+    int           root;       /* of views, in place, part of a joint output: whose memory this is; else self */
+    size_t        within;     /* bytes behind where the memory of `root` starts */
     size_t        offset, bytes;
     int           first, last; /* steps between which the memory is needed */
 } ox_slot;
@@ -100,6 +101,8 @@ void    ox_plan_destroy(ox_plan *p);
 ox_code ox_plan_infer(ox_plan *p, bool fold, ox_error *err) OX_MUST_CHECK;
 /* Offsets in the slab for all OX_PLACE_SLAB slots, in-place and view merges. */
 ox_code ox_plan_memory(ox_plan *p, ox_error *err) OX_MUST_CHECK;
+/* Where value v, whose memory lies there, starts in the slab. */
+size_t ox_slot_offset(const ox_plan *p, int v);
 
 /* The kernel of op for element type t, the type it computes in (*to == t: no widening); NULL: none. */
 ox_run_fn *ox_kernel_find(const ox_op *op, ox_dtype t, ox_dtype *to);
