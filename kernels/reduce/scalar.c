@@ -8,6 +8,13 @@
 
 enum { LANES = 32, SHORT = 16 };
 
+/* gcc would unroll SHORT lanes before it looks for vectors, and then find none in a choice */
+#if defined(__clang__)
+#define ROLLED
+#else
+#define ROLLED _Pragma("GCC unroll 1")
+#endif
+
 #define R(name, type, start, step, join)                                                           \
     double OX_UK(reduce_##name##_f32)(size_t n, const float *x)                                    \
     {                                                                                              \
@@ -39,7 +46,7 @@ enum { LANES = 32, SHORT = 16 };
             for (int l = 0; l < SHORT; l++)                                                        \
                 lane[l] = (type)start;                                                             \
             for (; n - i >= SHORT; i += SHORT)                                                     \
-                for (int l = 0; l < SHORT; l++) {                                                  \
+                ROLLED for (int l = 0; l < SHORT; l++) {                                                  \
                     type a = lane[l], v = x[i + (size_t)l];                                        \
                     lane[l] = step;                                                                \
                 }                                                                                  \
