@@ -54,10 +54,14 @@ ALWAYS void runs(size_t size, const tile *t, const char *x, char *y)
 ALWAYS void fills(size_t size, const tile *t, const char *x, char *y)
 {
     for (int64_t j = 0; j < t->n1; j++) {
-        char value[16], *to = y + j * t->sy1;
-        memcpy(value, x + j * t->sx1, size);
-        for (int64_t i = 0; i < t->n0; i++)
-            memcpy(to + i * (int64_t)size, value, size);
+        char value[64], *to = y + j * t->sy1;
+        size_t n = (size_t)t->n0 * size, at = 0;
+        for (size_t k = 0; k < sizeof(value); k += size)
+            memcpy(value + k, x + j * t->sx1, size);
+        for (; n - at >= sizeof(value); at += sizeof(value))
+            memcpy(to + at, value, sizeof(value));
+        for (; at < n; at += size)
+            memcpy(to + at, value, size);
     }
 }
 

@@ -19,11 +19,14 @@ ox_code ox_checked_indices(ox_run *r, int i, int64_t size, const int64_t **out)
         return OX_OK;
     if (!v)
         return OX_NO_MEMORY(r);
+    bool inside = true;
     for (int64_t k = 0; k < n; k++) {
-        if (v[k] < -size || v[k] >= size)
-            return outside(r, k, v[k], size);
+        inside &= (uint64_t)v[k] + (uint64_t)size < 2 * (uint64_t)size;
         clean &= v[k] >= 0;
     }
+    for (int64_t k = 0; k < n && !inside; k++)
+        if (v[k] < -size || v[k] >= size)
+            return outside(r, k, v[k], size);
     if (clean)
         return OX_OK;
     int64_t *fixed = ox_scratch_array(r, (size_t)n, sizeof(*fixed));

@@ -87,21 +87,64 @@ static ox_code infer_elements(ox_run *r)
     return OX_OK;
 }
 
+typedef struct elements {
+    const ox_tensor *x, *y;
+    const int64_t   *at;
+    int64_t          row, rows, n_rows; /* elements of a row of y; rows of a block, in all */
+    int64_t          stride[OX_MAX_RANK];
+    int              axis;
+} elements;
+
+/* Where row `row` of y finds its elements, but for their index along the axis. */
+static int64_t row_base(const elements *e, int64_t row)
+{
+    int64_t base = 0;
+    for (int d = e->y->rank - 2; d >= 0; d--) {
+        base += d == e->axis ? 0 : row % e->y->dim[d] * e->stride[d];
+        row /= e->y->dim[d];
+    }
+    return base;
+}
+
+#define PICK(T)                                                                                    \
+    {                                                                                              \
+        const T *from = (const T *)e->x->data + base;                                              \
+        T *to = (T *)e->y->data + row * e->row;                                                    \
+        for (int64_t j = 0; j < e->row; j++)                                                       \
+            to[j] = from[at[j] * along + j * step];                                                \
+        break;                                                                                     \
+    }
+static void element_rows(void *ctx, int64_t block, int worker)
+{
+    const elements *e = ctx;
+    int64_t along = e->stride[e->axis], step = e->axis < e->y->rank - 1, end = OX_MIN((block + 1) * e->rows, e->n_rows);
+    (void)worker;
+    for (int64_t row = block * e->rows; row < end; row++) {
+        int64_t base = row_base(e, row);
+        const int64_t *at = e->at + row * e->row;
+        switch (ox_dtype_size(e->x->dtype)) {
+        case 1: PICK(uint8_t)
+        case 2: PICK(uint16_t)
+        case 4: PICK(uint32_t)
+        case 8: PICK(uint64_t)
+        default: PICK(ox_str)
+        }
+    }
+}
+#undef PICK
+
 static ox_code run_elements(ox_run *r)
 {
-    const ox_tensor *x = r->in[0], *y = r->out[0];
-    const int64_t *at;
-    int axis;
-    OX_TRY(ox_attr_axis(r, "axis", x->rank, &axis));
-    OX_TRY(ox_checked_indices(r, 1, x->dim[axis], &at));
-    int64_t n = ox_count(y);
-    int64_t *where = ox_scratch_array(r, (size_t)n, sizeof(*where));
-    if (!where)
-        return OX_NO_MEMORY(r);
-    ox_element_offsets(x, y, axis, at, where);
-    gather g = { .x = x->data, .y = y->data, .at = where, .n = n, .n_total = n,
-                 .bytes = ox_dtype_size(x->dtype) };
-    gather_run(r, &g);
+    elements e = { .x = r->in[0], .y = r->out[0] };
+    OX_TRY(ox_attr_axis(r, "axis", e.x->rank, &e.axis));
+    OX_TRY(ox_checked_indices(r, 1, e.x->dim[e.axis], &e.at));
+    int64_t size = (int64_t)ox_dtype_size(e.x->dtype), stride = 1;
+    for (int d = e.x->rank - 1; d >= 0; stride *= e.x->dim[d--])
+        e.stride[d] = stride;
+    e.row = e.y->dim[e.y->rank - 1];
+    e.n_rows = ox_count(e.y) / e.row;
+    e.rows = BLOCK / (e.row * size) + 1;
+    ox_parallel(r, (e.n_rows + e.rows - 1) / e.rows, element_rows, &e);
     return OX_OK;
 }
 

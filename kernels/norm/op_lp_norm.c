@@ -1,6 +1,30 @@
 /* LpNormalization: each run of values along `axis` divided by its L1 or L2 norm; a run of zeros stays. */
 #ifdef T /* ---- once per dtype: see runtime/tensor/each_dtype.h ---- */
 
+/* Runs along the last dimension: LANES sums side by side, and one division a run where the type leaves room. */
+static void FN(row)(const struct lp_norm *s, const T *x, T *y)
+{
+    enum { LANES = 8 };
+    A lane[LANES] = { 0 }, norm = 0;
+    int64_t k = 0;
+    for (; k + LANES <= s->n; k += LANES)
+        for (int l = 0; l < LANES; l++) {
+            A v = (A)x[k + l];
+            lane[l] += s->p == 1 ? fabs(v) : v * v;
+        }
+    for (; k < s->n; k++)
+        lane[0] += s->p == 1 ? fabs((A)x[k]) : (A)x[k] * (A)x[k];
+    for (int l = 0; l < LANES; l++)
+        norm += lane[l];
+    norm = s->p == 1 ? norm : sqrt(norm);
+    A inverse = norm == 0 ? 0 : 1 / norm;
+    bool exact = sizeof(T) == sizeof(A) || inverse == 0 || inverse > (A)1e300;
+    for (k = 0; k < s->n && !exact; k++)
+        y[k] = (T)((A)x[k] * inverse);
+    for (k = 0; k < s->n && exact; k++)
+        y[k] = norm == 0 ? 0 : (T)((A)x[k] / norm);
+}
+
 static void FN(slice)(void *ctx, int64_t outer, int worker)
 {
     const ox_run *r = ctx;
@@ -8,6 +32,10 @@ static void FN(slice)(void *ctx, int64_t outer, int worker)
     const T *x = (const T *)r->in[0]->data + outer * s->n * s->inner;
     T *y = (T *)r->out[0]->data + outer * s->n * s->inner;
     (void)worker;
+    if (s->inner == 1) {
+        FN(row)(s, x, y);
+        return;
+    }
     for (int64_t first = 0; first < s->inner; first += CHUNK) {
         int64_t width = OX_MIN(CHUNK, s->inner - first);
         A norm[CHUNK] = { 0 };

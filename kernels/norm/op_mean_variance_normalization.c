@@ -2,27 +2,45 @@
  * version named them by across_channels and could leave out the division. */
 #ifdef T /* ---- once per dtype ---- */
 
+/* Sums in LANES, so that they need not wait for one another. */
+static double FN(sum)(const T *x, int64_t n, int64_t stride, double mean, bool square)
+{
+    enum { LANES = 8 };
+    double lane[LANES] = { 0 }, sum = 0;
+    int64_t i = 0;
+    if (stride == 1)
+        for (; i + LANES <= n; i += LANES)
+            for (int l = 0; l < LANES; l++) {
+                double d = (double)LD(x + i + l) - mean;
+                lane[l] += square ? d * d : d;
+            }
+    for (; i < n; i++) {
+        double d = (double)LD(x + i * stride) - mean;
+        lane[0] += square ? d * d : d;
+    }
+    for (int l = 0; l < LANES; l++)
+        sum += lane[l];
+    return sum;
+}
+
 static void FN(group)(const mvn *m, int64_t group)
 {
-    int64_t index[OX_MAX_RANK], base = seek(&m->kept, group, index);
+    int64_t index[OX_MAX_RANK], base = seek(&m->kept, group, index), n = m->run, stride = m->stride;
     const T *x = (const T *)m->x + base;
     T *y = (T *)m->y + base;
-    double sum = 0, square = 0, n = (double)m->n_reduced;
-    for (int64_t i = 0, at = seek(&m->reduced, 0, index); i < m->n_reduced; i++) {
-        sum += (double)LD(x + at);
-        at = next(&m->reduced, at, index);
-    }
-    double mean = sum / n;
-    for (int64_t i = 0, at = seek(&m->reduced, 0, index); i < m->n_reduced; i++) {
-        double d = (double)LD(x + at) - mean;
-        square += d * d;
-        at = next(&m->reduced, at, index);
-    }
-    double scale = m->divide ? 1 / (sqrt(square / n) + EPSILON) : 1;
-    for (int64_t i = 0, at = seek(&m->reduced, 0, index); i < m->n_reduced; i++) {
-        ST(y + at, (C)(((double)LD(x + at) - mean) * scale));
-        at = next(&m->reduced, at, index);
-    }
+    double sum = 0, square = 0;
+    int64_t at = seek(&m->reduced, 0, index);
+    for (int64_t i = 0; i < m->n_reduced; i += n, at = next(&m->reduced, at, index))
+        sum += FN(sum)(x + at, n, stride, 0, false);
+    double mean = sum / (double)m->n_reduced;
+    at = seek(&m->reduced, 0, index);
+    for (int64_t i = 0; i < m->n_reduced; i += n, at = next(&m->reduced, at, index))
+        square += FN(sum)(x + at, n, stride, mean, true);
+    double scale = m->divide ? 1 / (sqrt(square / (double)m->n_reduced) + EPSILON) : 1;
+    at = seek(&m->reduced, 0, index);
+    for (int64_t i = 0; i < m->n_reduced; i += n, at = next(&m->reduced, at, index))
+        for (int64_t k = 0; k < n; k++)
+            ST(y + at + k * stride, (C)(((double)LD(x + at + k * stride) - mean) * scale));
 }
 
 static void FN(block)(void *ctx, int64_t block, int worker)
@@ -58,7 +76,8 @@ typedef struct dims {
 } dims;
 
 typedef struct mvn {
-    dims        kept, reduced;
+    dims        kept, reduced; /* reduced: without the innermost run */
+    int64_t     run, stride;
     int64_t     n_kept, n_reduced, groups; /* groups: of kept, that a parallel block does */
     bool        divide;
     const void *x;
@@ -95,10 +114,19 @@ static ox_code prepare(ox_run *r)
     for (int i = 0; i < x->rank; i++) {
         dims *d = reduced[i] ? &m->reduced : &m->kept;
         stride /= OX_MAX(x->dim[i], 1);
-        d->dim[d->rank] = x->dim[i];
-        d->stride[d->rank++] = stride;
+        if (d->rank && d->stride[d->rank - 1] == stride * x->dim[i]) { /* dense: one dimension */
+            d->dim[d->rank - 1] *= x->dim[i];
+            d->stride[d->rank - 1] = stride;
+        } else {
+            d->dim[d->rank] = x->dim[i];
+            d->stride[d->rank++] = stride;
+        }
         *(reduced[i] ? &m->n_reduced : &m->n_kept) *= x->dim[i];
     }
+    int last = m->reduced.rank - 1;
+    m->run = last < 0 ? 1 : m->reduced.dim[last];
+    m->stride = last < 0 ? 1 : m->reduced.stride[last];
+    m->reduced.rank = OX_MAX(last, 0);
     m->groups = BLOCK / OX_MAX(m->n_reduced, 1) + 1;
     m->divide = r->since >= 9 || ox_attr_i64(r, "normalize_variance") != 0;
     return OX_OK;
@@ -127,6 +155,12 @@ static inline int64_t next(const dims *d, int64_t at, int64_t index[OX_MAX_RANK]
     return at;
 }
 
+static int64_t reduced_at(const mvn *m, int64_t i)
+{
+    int64_t index[OX_MAX_RANK];
+    return seek(&m->reduced, i / m->run, index) + i % m->run * m->stride;
+}
+
 /* The definition in long double.  What x - mean cancels was exact: errors are those of the mean. */
 static ox_code oracle(ox_oracle *o)
 {
@@ -136,19 +170,19 @@ static ox_code oracle(ox_oracle *o)
         const double *x = o->in[0] + base;
         long double mean = 0, square = 0, absolute = 0;
         for (int64_t i = 0; i < m->n_reduced; i++) {
-            mean += x[seek(&m->reduced, i, index)];
-            absolute += fabs(x[seek(&m->reduced, i, index)]);
+            mean += x[reduced_at(m, i)];
+            absolute += fabs(x[reduced_at(m, i)]);
         }
         mean /= m->n_reduced;
         for (int64_t i = 0; i < m->n_reduced; i++) {
-            long double d = x[seek(&m->reduced, i, index)] - mean;
+            long double d = x[reduced_at(m, i)] - mean;
             square += d * d;
         }
         double divisor = m->divide ? (double)(sqrtl(square / m->n_reduced) + EPSILON) : 1;
         double blur =
             o->r->out[0]->dtype == OX_F64 ? 1 : 0x1p-29; /* of double beside the output's type */
         for (int64_t i = 0; i < m->n_reduced; i++) {
-            int64_t at = seek(&m->reduced, i, index);
+            int64_t at = reduced_at(m, i);
             o->out[0][base + at] = (double)(x[at] - mean) / divisor;
             o->mag[0][base + at] = fabs(o->out[0][base + at]) +
                                    blur * (double)(absolute / m->n_reduced + fabsl(mean)) / divisor;

@@ -8,6 +8,15 @@
     static void FN(name##_columns)(const cum *c, const T *x, T *y, int64_t n)                      \
     {                                                                                              \
         A total[COLUMNS];                                                                          \
+        if (n == 1 && !c->exclusive && !c->reverse) { /* the usual one stays in a register */      \
+            A all = one;                                                                           \
+            for (int64_t i = 0, j = 0, at = 0; i < c->n; i++, at += c->inner) {                    \
+                total[j] = all;                                                                    \
+                all = (A)(op);                                                                     \
+                ST(y + at, (C)all);                                                                \
+            }                                                                                      \
+            return;                                                                                \
+        }                                                                                          \
         for (int64_t j = 0; j < n; j++)                                                            \
             total[j] = one;                                                                        \
         for (int64_t i = 0; i < c->n; i++) {                                                       \

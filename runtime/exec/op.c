@@ -151,6 +151,10 @@ const int64_t *ox_in_i64s(ox_run *r, int i, int64_t *n)
         *n = count;
         return t->data;
     }
+    if (t->dtype == OX_I64) {
+        *n = count;
+        return t->data;
+    }
     int64_t *v = ox_scratch_array(r, (size_t)OX_MAX(count, 1), sizeof(*v));
     if (!v)
         return NULL;
