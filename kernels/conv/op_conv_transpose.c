@@ -70,18 +70,14 @@ static ox_code FN(plain)(ox_run *r)
 /* Adds what one row of input positions gives to an output row, which is held phase by phase: output
  * o = j * stride + p is phase[p * n_phase + j].  col has one input channel's size for each kernel
  * position. */
-static void FN(add_row)(const struct transpose *s, const T *col, T *phase)
+static void FN(add_row)(const struct job *j, const T *col, T *phase)
 {
-    const ox_window *g = &s->window;
-    int last = g->n - 1;
-    int64_t step = g->stride[last];
-    for (int64_t k = 0; k < g->kernel[last]; k++) {
-        int64_t lo, hi, offset = k * g->dilation[last] - g->begin[last];
-        int64_t p = offset % step < 0 ? offset % step + step : offset % step;
-        ox_window_range(&lo, &hi, offset, step, g->out[last], g->in[last]);
-        const T *from = col + k * s->in_size;
-        T *to = phase + p * s->n_phase + (offset - p) / step;
-        for (int64_t i = lo; i < hi; i++)
+    const struct transpose *s = j->r->state;
+    for (int64_t k = 0; k < s->window.kernel[s->window.n - 1]; k++) {
+        const struct tap *t = &j->taps[k];
+        const T *from = col + k * s->in_size + t->from;
+        T *to = phase + t->to;
+        for (int64_t i = 0; i < t->n; i++)
             to[i] += from[i];
     }
 }
@@ -113,28 +109,19 @@ static void FN(fold_rows)(void *ctx, int64_t block, int worker)
     const struct transpose *s = j->r->state;
     const ox_window *g = &s->window;
     int last = g->n - 1;
-    int64_t width = g->out[last], per_channel = s->out_size / width, at[OX_MAX_RANK],
-            k[OX_MAX_RANK];
-    T *phase = (T *)j->scratch + (int64_t)worker * s->n_phase * g->stride[last];
+    int64_t width = g->out[last], per_channel = s->out_size / width, k_rows = s->k_size / g->kernel[last];
+    int64_t n_phases = s->n_phase * g->stride[last];
+    T *phase = (T *)j->scratch + (int64_t)worker * n_phases;
     for (int64_t i = block * j->rows; i < OX_MIN((block + 1) * j->rows, j->n_rows); i++) {
-        int64_t m = i / per_channel, rest = i % per_channel;
+        int64_t m = i / per_channel;
+        const int64_t *row = j->row_of + (i - m * per_channel) * k_rows;
         T start = j->bias ? ((const T *)j->bias)[m] : 0;
-        for (int64_t o = 0; o < s->n_phase * g->stride[last]; o++)
+        for (int64_t o = 0; o < n_phases; o++)
             phase[o] = start;
-        for (int d = last - 1; d >= 0; d--) {
-            at[d] = rest % g->out[d];
-            rest /= g->out[d];
-        }
-        memset(k, 0, sizeof(k));
-        for (int64_t p = 0; p < s->k_size; p += g->kernel[last]) {
-            int64_t row = row_under(g, at, k);
-            if (row >= 0)
+        for (int64_t q = 0; q < k_rows; q++)
+            if (row[q] >= 0)
                 FN(add_row)
-                (s, (const T *)j->col + (m * s->k_size + p) * s->in_size + row * g->in[last],
-                 phase);
-            for (int d = last - 1; d >= 0 && ++k[d] == g->kernel[d]; d--)
-                k[d] = 0;
-        }
+                (j, (const T *)j->col + (m * s->k_size + q * g->kernel[last]) * s->in_size + row[q], phase);
         FN(interleave)(s, phase, (T *)j->y + i * width);
     }
 }
@@ -199,8 +186,14 @@ struct transpose {
     int64_t m_block;                   /* channels made by one matrix product */
     bool by_product;
 };
+/* What a kernel position of the last dimension adds: n elements of a row of `col` to a phase of the output row. */
+struct tap {
+    int64_t from, to, n;
+};
 struct job {
     ox_run *r;
+    struct tap *taps; /* kernel positions of the last dimension */
+    int64_t *row_of;  /* (output row, kernel row): where the input row that they meet in begins, or -1 */
     void *scratch, *gemm;
     void *col; /* (channel, kernel position, input position) */
     const void *bias;
@@ -219,6 +212,31 @@ static int64_t row_under(const ox_window *g, const int64_t *at, const int64_t *k
         row = row * g->in[d] + i / g->stride[d];
     }
     return row;
+}
+
+/* Both tables: the same for all channels. */
+static void fill_tables(struct job *j)
+{
+    const struct transpose *s = j->r->state;
+    const ox_window *g = &s->window;
+    int last = g->n - 1;
+    int64_t at[OX_MAX_RANK] = { 0 }, k[OX_MAX_RANK] = { 0 }, step = g->stride[last], *row = j->row_of;
+    for (int64_t q = 0; q < g->kernel[last]; q++) {
+        int64_t lo, hi, offset = q * g->dilation[last] - g->begin[last];
+        int64_t p = offset % step < 0 ? offset % step + step : offset % step;
+        ox_window_range(&lo, &hi, offset, step, g->out[last], g->in[last]);
+        j->taps[q] = (struct tap){ lo, p * s->n_phase + (offset - p) / step + lo, OX_MAX(hi - lo, 0) };
+    }
+    for (int64_t i = 0; i < s->out_size / g->out[last]; i++) {
+        for (int64_t q = 0; q < s->k_size / g->kernel[last]; q++) {
+            int64_t in = row_under(g, at, k);
+            *row++ = in < 0 ? -1 : in * g->in[last];
+            for (int d = last - 1; d >= 0 && ++k[d] == g->kernel[d]; d--)
+                k[d] = 0;
+        }
+        for (int d = last - 1; d >= 0 && ++at[d] == g->out[d]; d--)
+            at[d] = 0;
+    }
 }
 
 /* ---- shapes ---- */
@@ -368,7 +386,15 @@ static ox_code product_memory(ox_run *r, struct job *j, size_t size)
     j->gemm = ox_scratch(r, OX_MAX(bytes, tail));
     j->col = ox_scratch_array(r, rows, size);
     j->scratch = ox_scratch_array(r, phases, size);
-    return j->gemm && j->col && j->scratch ? OX_OK : OX_NO_MEMORY(r);
+    size_t k_row = (size_t)g->kernel[g->n - 1], k_rows = (size_t)s->k_size / k_row, table;
+    if (!ox_mul_size(&table, (size_t)(s->out_size / g->out[g->n - 1]), k_rows))
+        return OX_NO_MEMORY(r);
+    j->taps = ox_scratch_array(r, k_row, sizeof(*j->taps));
+    j->row_of = ox_scratch_array(r, table, sizeof(*j->row_of));
+    if (!j->gemm || !j->col || !j->scratch || !j->taps || !j->row_of)
+        return OX_NO_MEMORY(r);
+    fill_tables(j);
+    return OX_OK;
 }
 
 static int64_t flops(const ox_run *r)
