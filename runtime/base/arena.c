@@ -95,9 +95,9 @@ void ox_arena_reset(ox_arena *a)
 void ox_large_pages(void *p, size_t n)
 {
 #ifdef MADV_HUGEPAGE
-    enum { PAGE = 2 << 20, MOST = 64 << 20 }; /* beyond, finding and clearing them may take longer */
+    enum { PAGE = OX_LARGE_PAGE, MOST = 64 << 20 }; /* beyond, finding and clearing them may take longer */
     uintptr_t from = ((uintptr_t)p + PAGE - 1) / PAGE * PAGE, to = ((uintptr_t)p + n) / PAGE * PAGE;
-    if (p && n >= 4 * (size_t)PAGE && n <= MOST && from < to)
+    if (p && n >= (size_t)PAGE && n <= MOST && from < to)
         (void)madvise((void *)from, to - from, MADV_HUGEPAGE); /* advice: failing changes nothing */
 #else
     (void)p;

@@ -26,6 +26,8 @@ size_t ox_arena_used(const ox_arena *a);
  * afterwards.  false when out of memory (array unchanged). */
 bool ox_arena_grow(ox_arena *a, void **array, size_t n, size_t *capacity, size_t size);
 
+enum { OX_LARGE_PAGE = 2 << 20 };
+
 /* Asks for large pages behind [p, p + n), fresh from malloc and about to be written whole, if n is worth it:
  * touching 4 KiB pages one by one costs as much as filling them. */
 void ox_large_pages(void *p, size_t n);

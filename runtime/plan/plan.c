@@ -409,6 +409,32 @@ static ox_code plan_steps(ox_plan *p, ox_error *err)
     return ox_plan_infer(p, true, err);
 }
 
+/* The plan of a branch of If, as its first run will ask for it; false: what it takes from here is not known. */
+static bool plan_branch(ox_plan *p, ox_graph *g)
+{
+    ox_plan *sub;
+    ox_type *signature = take(p, g->n_capture, sizeof(*signature));
+    for (size_t i = 0; signature && i < g->n_capture; i++) {
+        const ox_slot *s = &p->slot[g->capture[i].outer];
+        if (s->v.kind != OX_TENSOR || !ox_shape_known(&s->v.t))
+            return false;
+        type_of_tensor(&signature[i], &s->v.t);
+    }
+    return signature && g->n_in == 0 &&
+           ox_plan_get(p->session, g, p, signature, (int)g->n_capture, &sub, NULL) == OX_OK;
+}
+
+/* Both branches are made ready: what is wrong with one matters only if it is ever taken. */
+static void plan_branches(ox_plan *p)
+{
+    for (size_t k = 0; k < p->n_step && !p->dynamic; k++) {
+        const ox_node *n = p->step[k].frame.node;
+        for (int i = 0; i < n->n_attr && strcmp(n->op_type, "If") == 0 && n->domain[0] == 0; i++)
+            if (n->attr[i].kind == OX_ATTR_GRAPH && !plan_branch(p, n->attr[i].graph))
+                break;
+    }
+}
+
 static ox_code plan_build(ox_plan *p, ox_error *err)
 {
     OX_TRY(plan_steps(p, err));
@@ -517,6 +543,7 @@ ox_code ox_plan_get(ox_session *s, ox_graph *g, ox_plan *parent, const ox_type *
     OX_TRY(code);
     (*out)->next = g->plans;
     g->plans = *out;
+    plan_branches(*out);
     return OX_OK;
 }
 

@@ -68,7 +68,8 @@ ox_buf *ox_buf_create(size_t n_bytes)
     void *memory;
     if (n_bytes > SIZE_MAX / 2 || !ox_buf_charge(n_bytes))
         return NULL;
-    if (posix_memalign(&memory, LINE, n_bytes + LINE)) {
+    /* the more whole large pages, the fewer small ones */
+    if (posix_memalign(&memory, n_bytes >= OX_LARGE_PAGE ? OX_LARGE_PAGE : LINE, n_bytes + LINE)) {
         ox_buf_uncharge(n_bytes);
         return NULL;
     }
