@@ -4,31 +4,30 @@
  * threshold may be met exactly. */
 #ifdef T /* ---- once per dtype ---- */
 
-/* A box as corners, ymin..xmax or, with center_point_box, from centre and size. */
-static inline void FN(corners)(const T *b, bool center, T lo[2], T hi[2])
+/* A box as corners, ymin..xmax or, with center_point_box, from centre and size; and its area. */
+static FN(area) FN(area_of)(const T *b, bool center)
 {
+    FN(area) a;
     for (int d = 0; d < 2; d++) {
-        lo[d] = center ? b[d] - b[d + 2] / 2 : OX_MIN(b[d], b[d + 2]);
-        hi[d] = center ? b[d] + b[d + 2] / 2 : OX_MAX(b[d], b[d + 2]);
+        a.lo[d] = center ? b[d] - b[d + 2] / 2 : OX_MIN(b[d], b[d + 2]);
+        a.hi[d] = center ? b[d] + b[d + 2] / 2 : OX_MAX(b[d], b[d + 2]);
     }
+    a.area = (a.hi[1] - a.lo[1]) * (a.hi[0] - a.lo[0]);
+    return a;
 }
 
-static bool FN(overlap)(const T *a, const T *b, bool center, T threshold)
+static inline bool FN(overlap)(const FN(area) *a, const FN(area) *b, T threshold)
 {
-    T alo[2], ahi[2], blo[2], bhi[2], side[2];
-    FN(corners)(a, center, alo, ahi);
-    FN(corners)(b, center, blo, bhi);
+    T side[2];
     for (int d = 0; d < 2; d++) {
-        T lo = OX_MAX(alo[d], blo[d]), hi = OX_MIN(ahi[d], bhi[d]);
+        T lo = OX_MAX(a->lo[d], b->lo[d]), hi = OX_MIN(a->hi[d], b->hi[d]);
         if (!(hi > lo))
             return false;
         side[d] = hi - lo;
     }
     T both = side[1] * side[0];
-    T area_a = (ahi[1] - alo[1]) * (ahi[0] - alo[0]),
-      area_b = (bhi[1] - blo[1]) * (bhi[0] - blo[0]);
-    T either = area_a + area_b - both;
-    if (both <= 0 || area_a <= 0 || area_b <= 0 || either <= 0)
+    T either = a->area + b->area - both;
+    if (both <= 0 || a->area <= 0 || b->area <= 0 || either <= 0)
         return false;
     return both / either > threshold;
 }
@@ -43,7 +42,7 @@ static int FN(by_score)(const void *va, const void *vb)
 
 /* Boxes taken of one batch and class, in order; their number. */
 static int64_t FN(select)(const nms *s, const T *boxes, const T *scores, FN(candidate) *c,
-                          int64_t *taken)
+                          int64_t *taken, FN(area) *areas)
 {
     int64_t n = 0, n_taken = 0;
     T threshold = (T)s->score_threshold, iou = (T)s->iou_threshold;
@@ -52,11 +51,14 @@ static int64_t FN(select)(const nms *s, const T *boxes, const T *scores, FN(cand
             c[n++] = (FN(candidate)){ scores[i], i };
     qsort(c, (size_t)n, sizeof(*c), FN(by_score));
     for (int64_t i = 0; i < n && n_taken < s->most; i++) {
+        FN(area) own = FN(area_of)(boxes + 4 * c[i].box, s->center);
         bool free = true;
         for (int64_t k = 0; k < n_taken && free; k++)
-            free = !FN(overlap)(boxes + 4 * c[i].box, boxes + 4 * taken[k], s->center, iou);
-        if (free)
-            taken[n_taken++] = c[i].box;
+            free = !FN(overlap)(&own, &areas[k], iou);
+        if (!free)
+            continue;
+        areas[n_taken] = own;
+        taken[n_taken++] = c[i].box;
     }
     return n_taken;
 }
@@ -72,12 +74,13 @@ static ox_code FN(run)(ox_run *r)
     FN(candidate) *c = ox_scratch_array(r, (size_t)s.n_boxes, sizeof(*c));
     int64_t *taken = ox_scratch_array(r, n_slots, sizeof(*taken));
     int64_t *count = ox_scratch_array(r, (size_t)n_groups, sizeof(*count));
-    if (!c || !taken || !count)
+    FN(area) *areas = ox_scratch_array(r, (size_t)OX_MAX(most, 1), sizeof(*areas));
+    if (!c || !taken || !count || !areas)
         return OX_NO_MEMORY(r);
     for (int64_t g = 0; g < n_groups; g++) {
         const T *boxes = (const T *)r->in[0]->data + g / s.n_class * s.n_boxes * 4;
         const T *scores = (const T *)r->in[1]->data + g * s.n_boxes;
-        count[g] = most > 0 ? FN(select)(&s, boxes, scores, c, taken + g * most) : 0;
+        count[g] = most > 0 ? FN(select)(&s, boxes, scores, c, taken + g * most, areas) : 0;
         total += count[g];
     }
     OX_TRY(ox_out_alloc(r, 0, 2, (int64_t[]){ total, 3 }));
@@ -102,6 +105,12 @@ typedef struct nms {
     bool    any_score, center;
 } nms;
 
+typedef struct area_f32 {
+    float lo[2], hi[2], area;
+} area_f32;
+typedef struct area_f64 {
+    double lo[2], hi[2], area;
+} area_f64;
 typedef struct candidate_f32 {
     float   score;
     int64_t box;

@@ -10,7 +10,15 @@ static void FN(blend)(const struct taps *t, const void *vx, void *vy)
 {
     const T *x = vx;
     T *y = vy;
-    for (int64_t j = 0; j < t->n_pixels; j++) {
+    for (int64_t j = 0; j < t->n_pixels && t->n_taps == 4; j++) { /* bilinear: no loop, no jump */
+        const int64_t *at = t->at + j * 4;
+        const double *w = t->weight + j * 4;
+        A v[4];
+        for (int k = 0; k < 4; k++)
+            v[k] = at[k] >= 0 ? (A)x[at[k]] : 0;
+        y[j] = (T)((w[0] * v[0] + w[1] * v[1]) + (w[2] * v[2] + w[3] * v[3]));
+    }
+    for (int64_t j = 0; j < t->n_pixels && t->n_taps != 4; j++) {
         const int64_t *at = t->at + j * t->n_taps;
         const double *w = t->weight + j * t->n_taps;
         A sum = 0;
