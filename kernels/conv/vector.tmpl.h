@@ -236,13 +236,54 @@ OX_INLINE void patch_row_f32(const ox_patch *t, const float *x, size_t tap, floa
     }
 }
 
+#if defined(__AVX512F__)
+/* A row of two vectors is put together in registers: a segment's elements are loaded into the lanes where they
+ * belong, the others of the load being masked. */
+OX_INLINE void patch_row_32(const ox_patch *t, const float *x, size_t tap, float *dst, const int step)
+{
+    const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    __m512 low = _mm512_setzero_ps(), high = _mm512_setzero_ps();
+    for (int32_t s = t->first[tap]; s < t->first[tap + 1]; s++) {
+        const int32_t to = t->seg[s].to, n = t->seg[s].n;
+        const float *from = x + t->seg[s].from - (ptrdiff_t)step * to;
+        uint32_t lanes = (uint32_t)((((uint64_t)1 << n) - 1) << to);
+        if (step == 1) {
+            low = _mm512_mask_loadu_ps(low, (__mmask16)lanes, from);
+            high = _mm512_mask_loadu_ps(high, (__mmask16)(lanes >> 16), from + 16);
+        } else { /* 2 n - 1 elements are there */
+            uint64_t there = (~(uint64_t)0 >> (65 - 2 * n)) << 2 * to;
+            __m512 a = _mm512_maskz_loadu_ps((__mmask16)there, from);
+            __m512 b = _mm512_maskz_loadu_ps((__mmask16)(there >> 16), from + 16);
+            __m512 c = _mm512_maskz_loadu_ps((__mmask16)(there >> 32), from + 32);
+            __m512 d = _mm512_maskz_loadu_ps((__mmask16)(there >> 48), from + 48);
+            low = _mm512_mask_mov_ps(low, (__mmask16)lanes, _mm512_permutex2var_ps(a, even, b));
+            high = _mm512_mask_mov_ps(high, (__mmask16)(lanes >> 16), _mm512_permutex2var_ps(c, even, d));
+        }
+    }
+    _mm512_storeu_ps(dst, low);
+    _mm512_storeu_ps(dst + 16, high);
+}
+#else
+OX_INLINE void patch_row_32(const ox_patch *t, const float *x, size_t tap, float *dst, const int step)
+{
+    (void)step;
+    patch_row_f32(t, x, tap, dst);
+}
+#endif
+
 void NAME(patch_f32)(const ox_patch *args)
 {
     const ox_patch local = *args, *t = &local;
     float *dst = t->dst;
-    size_t c = t->k0 / t->n_taps, tap = t->k0 % t->n_taps;
+    size_t c = t->k0 / t->n_taps, tap = t->k0 % t->n_taps, step = t->ld == 32 ? t->step : 0;
     for (size_t p = 0; p < t->k; p++, dst += t->ld) {
-        patch_row_f32(t, (const float *)t->x + c * t->plane, tap, dst);
+        const float *x = (const float *)t->x + c * t->plane;
+        if (step == 1)
+            patch_row_32(t, x, tap, dst, 1);
+        else if (step == 2)
+            patch_row_32(t, x, tap, dst, 2);
+        else
+            patch_row_f32(t, x, tap, dst);
         if (++tap == t->n_taps)
             tap = 0, c++;
     }

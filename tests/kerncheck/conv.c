@@ -277,7 +277,7 @@ static void check_patch(kc *k, const ox_uk_conv *row, size_t n)
     bool f64 = row->kind == OX_UK_PATCH_F64;
     size_t e = f64 ? 8 : 4, channels = 1 + kc_below(k, 4), taps = 1 + kc_below(k, 9), n_seg = 0;
     size_t step = 1 + kc_below(k, 3), all = channels * taps, plane = step * (n + 8);
-    ox_patch t = { .plane = plane, .step = step, .n_taps = taps, .ld = n + kc_below(k, 5) };
+    ox_patch t = { .plane = plane, .step = step, .n_taps = taps, .ld = n < 32 && kc_below(k, 2) ? 32 : n + kc_below(k, 5) };
     t.k0 = kc_below(k, all), t.k = 1 + kc_below(k, all - t.k0);
     int32_t *first = kc_alloc(k, (taps + 1) * 4, 4, false);
     ox_segment *seg = kc_alloc(k, taps * n * sizeof *seg, 4, false);
