@@ -5,7 +5,7 @@
 #include "kernels/conv/conv.h"
 
 extern const ox_conv_algo ox_conv_depthwise, ox_conv_gemm, ox_conv_direct, ox_conv_im2col;
-extern const ox_conv_algo ox_conv_turned, ox_conv_plane;
+extern const ox_conv_algo ox_conv_turned, ox_conv_plane, ox_conv_lanes;
 extern const ox_conv_algo ox_conv_winograd4, ox_conv_winograd4_turned, ox_conv_winograd2_turned;
 
 static inline size_t ox_ceil_div(size_t a, size_t b) { return a / b + (a % b != 0); }

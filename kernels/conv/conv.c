@@ -26,7 +26,7 @@ const ox_uk_conv *ox_uk_conv_pick(ox_uk_conv_kind kind, uint32_t isa)
 /* ---- choice ---- */
 
 const ox_conv_algo *const ox_conv_algos[] = {
-    &ox_conv_depthwise, &ox_conv_plane,     &ox_conv_gemm,
+    &ox_conv_depthwise, &ox_conv_plane,     &ox_conv_lanes,     &ox_conv_gemm,
     &ox_conv_direct,    &ox_conv_im2col,    &ox_conv_turned,
     &ox_conv_winograd4, &ox_conv_winograd4_turned, &ox_conv_winograd2_turned, NULL,
 };
@@ -106,9 +106,20 @@ static bool choose_narrow(ox_conv_plan *p, uint32_t isa)
     return 4 * w >= 3 * ox_round_up(w, lanes) && ox_conv_use(p, &ox_conv_direct, isa);
 }
 
+/* Depthwise: rows that would leave many lanes empty, or none of them more than a vector, are turned. */
+static bool choose_depthwise(ox_conv_plan *p, uint32_t isa)
+{
+    size_t w = p->out[2], lanes = (size_t)p->tile->nr / 2, all = ox_round_up(w, lanes);
+    bool small = w <= OX_WINO_LANES && p->in[1] * p->in[2] <= 256, empty = p->stride[2] == 1 && 3 * w < 2 * all;
+    if ((small || empty) && 4 * p->c >= 3 * ox_round_up(p->c, OX_WINO_LANES) && ox_conv_use(p, &ox_conv_lanes, isa))
+        return true;
+    return ox_conv_use(p, &ox_conv_plane, isa) || ox_conv_use(p, &ox_conv_depthwise, isa);
+}
+
 bool ox_conv_choose(ox_conv_plan *p, uint32_t isa, bool allow_winograd)
 {
-    if (p->m / p->group < 4 && (ox_conv_use(p, &ox_conv_plane, isa) || ox_conv_use(p, &ox_conv_depthwise, isa)))
+    p->tile = ox_uk_gemm_pick(OX_UK_GEMM, p->f64, isa);
+    if (p->m / p->group < 4 && choose_depthwise(p, isa))
         return true;
     if (ox_conv_use(p, &ox_conv_gemm, isa))
         return !better_turned(p) || ox_conv_use(p, &ox_conv_turned, isa) || ox_conv_use(p, &ox_conv_gemm, isa);

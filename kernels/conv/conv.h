@@ -131,6 +131,28 @@ typedef struct ox_depthwise {
 } ox_depthwise;
 typedef void ox_depthwise_fn(const ox_depthwise *t);
 
+/* Pixels of n_ch <= OX_WINO_LANES channels to where `to` says, channels side by side: for j < n and each lane l
+ *   y[to[j] + l] = x[l * plane + j], 0 for l >= n_ch. */
+typedef struct ox_spread {
+    const float   *x;
+    size_t         plane, n_ch, n;
+    const int32_t *to;
+    float         *y;
+} ox_spread;
+typedef void ox_spread_fn(const ox_spread *t);
+
+/* Depthwise on OX_WINO_LANES channels side by side, one row: for j < n_cols and each lane l
+ *   y[j * LANES + l] = sum over taps of w[tap * LANES + l] * x[off[tap] + j * step * LANES + l],  step 1 or 2. */
+typedef struct ox_lanes {
+    const float   *x;
+    size_t         step;
+    const int32_t *off;
+    const float   *w;
+    size_t         n_taps, n_cols;
+    float         *y;
+} ox_lanes;
+typedef void ox_lanes_fn(const ox_lanes *t);
+
 /* Depthwise on a whole channel, read where it lies: for y0 <= r < y1, j < n_cols
  *   y[r * n_cols + j] = act(bias + d + sum over ky < kh, kx < kw of
  *                           w[ky * kw + kx] * x[r * step + ky - top][j * step + kx * dil - left])
@@ -164,6 +186,8 @@ typedef enum ox_uk_conv_kind {
     OX_UK_TURN,
     OX_UK_DEPTHWISE,
     OX_UK_PLANE,
+    OX_UK_SPREAD,
+    OX_UK_LANES,
     OX_UK_SWISH,
     OX_UK_HARD_SWISH
 } ox_uk_conv_kind;
@@ -181,6 +205,8 @@ typedef struct ox_uk_conv {
         ox_turn_fn      *turn;
         ox_depthwise_fn *depthwise;
         ox_plane_fn     *plane;
+        ox_spread_fn    *spread;
+        ox_lanes_fn     *lanes;
         ox_smooth_fn    *smooth;
     } fn;
 } ox_uk_conv;
@@ -213,7 +239,8 @@ typedef struct ox_conv_plan {
     const ox_conv_algo *algo;
     char                name[32]; /* for profiles: "winograd_f4x3_avx512" */
     const ox_uk_gemm   *tile;
-    const ox_uk_conv   *uk_in, *uk_out; /* of Winograd; patch or depthwise, turn */
+    const ox_uk_conv   *uk_in, *uk_out; /* of Winograd; patch, depthwise or spread, turn */
+    const ox_uk_conv   *uk_mid;         /* lanes */
     ox_gemm_plan        gemm;           /* how the weights are packed: m / group x taps */
     size_t              step;           /* of Winograd's tiles */
     size_t              bm, bh, bw; /* of a block: channels, rows, columns (or tiles, pixels) */

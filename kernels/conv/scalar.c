@@ -131,6 +131,25 @@ void uk_turn_f32_scalar(const ox_turn *t)
         }
 }
 
+void uk_spread_f32_scalar(const ox_spread *t)
+{
+    for (size_t j = 0; j < t->n; j++)
+        for (size_t l = 0; l < OX_WINO_LANES; l++)
+            t->y[(size_t)t->to[j] + l] = l < t->n_ch ? t->x[l * t->plane + j] : 0;
+}
+
+void uk_lanes_f32_scalar(const ox_lanes *t)
+{
+    for (size_t i = 0; i < t->n_cols * OX_WINO_LANES; i++) {
+        size_t l = i % OX_WINO_LANES;
+        const float *x = t->x + i / OX_WINO_LANES * t->step * OX_WINO_LANES + l;
+        float sum = 0;
+        for (size_t tap = 0; tap < t->n_taps; tap++)
+            sum += t->w[tap * OX_WINO_LANES + l] * x[t->off[tap]];
+        t->y[i] = sum;
+    }
+}
+
 void uk_depthwise_f32_scalar(const ox_depthwise *t)
 {
     for (size_t r = 0; r < t->n_rows; r++)

@@ -205,6 +205,79 @@ void NAME(plane_f32)(const ox_plane *args)
     by_size[local.step - 1][local.kh / 2](&local);
 }
 
+/* ---- channels side by side ---- */
+
+void NAME(spread_f32)(const ox_spread *args)
+{
+    const ox_spread local = *args, *t = &local;
+    for (size_t l = 0; l < OX_WINO_LANES; l += VF_N) {
+        size_t n_ch = t->n_ch < l ? 0 : t->n_ch - l;
+        const float *x = t->x + l * t->plane;
+        float *y = t->y + l;
+        for (size_t j = 0; j < t->n; j += VF_N) {
+            size_t n = t->n - j < VF_N ? t->n - j : VF_N;
+            const vm mask = vf_inside(0, n);
+            vf r[VF_N];
+            if (n_ch >= VF_N)
+                OX_UNROLL for (int i = 0; i < VF_N; i++)
+                    r[i] = vf_load_m(x + (size_t)i * t->plane + j, mask);
+            else
+                for (size_t i = 0; i < VF_N; i++)
+                    r[i] = i < n_ch ? vf_load_m(x + i * t->plane + j, mask) : vf_zero();
+            vf_transpose(r);
+            if (n == VF_N)
+                OX_UNROLL for (int i = 0; i < VF_N; i++)
+                    vf_store(y + t->to[j + (size_t)i], r[i]);
+            else
+                for (size_t i = 0; i < n; i++)
+                    vf_store(y + t->to[j + i], r[i]);
+        }
+    }
+}
+
+/* ---- depthwise, channels in the lanes: some outputs of a row at a time, each weight loaded once for them ---- */
+
+OX_INLINE void lanes_block(const ox_lanes *t, size_t j, const size_t n, const size_t step)
+{
+    enum { LANES = OX_WINO_LANES };
+    for (size_t l = 0; l < LANES; l += VF_N) {
+        const float *x = t->x + j * step * LANES + l, *w = t->w + l;
+        float *y = t->y + j * LANES + l;
+        vf acc[14];
+        OX_UNROLL for (size_t i = 0; i < n; i++)
+            acc[i] = vf_zero();
+        for (size_t tap = 0; tap < t->n_taps; tap++, w += LANES) {
+            const float *xt = x + t->off[tap];
+            const vf wt = vf_load(w);
+            OX_UNROLL for (size_t i = 0; i < n; i++)
+                acc[i] = vf_fma(wt, vf_load(xt + i * step * LANES), acc[i]);
+        }
+        OX_UNROLL for (size_t i = 0; i < n; i++)
+            vf_store(y + i * LANES, acc[i]);
+    }
+}
+
+OX_INLINE void lanes(const ox_lanes *t, const size_t step)
+{
+    size_t j = 0;
+    for (; t->n_cols - j >= 14; j += 14)
+        lanes_block(t, j, 14, step);
+    for (; t->n_cols - j >= 7; j += 7)
+        lanes_block(t, j, 7, step);
+    for (; t->n_cols - j >= 4; j += 4)
+        lanes_block(t, j, 4, step);
+    for (; t->n_cols - j >= 2; j += 2)
+        lanes_block(t, j, 2, step);
+    if (j < t->n_cols)
+        lanes_block(t, j, 1, step);
+}
+
+void NAME(lanes_f32)(const ox_lanes *args)
+{
+    const ox_lanes local = *args;
+    local.step == 1 ? lanes(&local, 1) : lanes(&local, 2);
+}
+
 /* ---- patches ---- */
 
 OX_INLINE void patch_row_f32(const ox_patch *t, const float *x, size_t tap, float *dst)

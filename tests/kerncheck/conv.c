@@ -379,6 +379,55 @@ static void check_depthwise(kc *k, const ox_uk_conv *row, size_t n_rows, size_t 
     kc_release(k);
 }
 
+static void check_spread(kc *k, const ox_uk_conv *row, size_t n)
+{
+    enum { L = OX_WINO_LANES };
+    ox_spread t = { .plane = n + kc_below(k, 5), .n_ch = 1 + kc_below(k, L), .n = n };
+    size_t n_x = (t.n_ch - 1) * t.plane + n, n_y = (n + 3) * L, first = kc_below(k, 3);
+    float *x = kc_alloc(k, n_x * 4, 4, kc_below(k, 2)), *y = kc_alloc(k, n_y * 4, 4, kc_below(k, 2));
+    int32_t *to = kc_alloc(k, n * 4, 4, false);
+    kc_fill_f32(k, x, n_x, KC_NORMAL);
+    memset(y, 0, n_y * 4);
+    for (size_t j = 0; j < n; j++) /* backwards, with a gap */
+        to[j] = (int32_t)((first + n - 1 - j) * L);
+    t.x = x, t.y = y, t.to = to;
+    row->fn.spread(&t);
+    for (size_t i = 0; i < n_y; i++) {
+        size_t q = i / L - first, l = i % L;
+        float right = i / L >= first && q < n && l < t.n_ch ? x[l * t.plane + n - 1 - q] : 0;
+        if (y[i] != right)
+            kc_fail(k, "pixel %zu lane %zu of %zu", i / L, l, n);
+    }
+    kc_release(k);
+}
+
+static void check_lanes(kc *k, const ox_uk_conv *row, size_t n_cols)
+{
+    enum { L = OX_WINO_LANES };
+    size_t taps = kc_below(k, 26), most = 60, n_y = n_cols * L;
+    kc_values values = (kc_values)kc_below(k, KC_N_VALUES);
+    ox_lanes t = { .n_taps = taps, .n_cols = n_cols, .step = 1 + kc_below(k, 2) };
+    size_t n_x = ((n_cols - 1) * t.step + most) * L;
+    float *x = kc_alloc(k, n_x * 4, 4, kc_below(k, 2)), *w = kc_alloc(k, taps * L * 4, 4, kc_below(k, 2));
+    float *y = kc_alloc(k, n_y * 4, 4, kc_below(k, 2));
+    int32_t *off = kc_alloc(k, taps * 4, 4, false);
+    kc_fill_f32(k, x, n_x, values);
+    kc_fill_f32(k, w, taps * L, values == KC_SPECIAL ? KC_NORMAL : values);
+    for (size_t i = 0; i < taps; i++)
+        off[i] = (int32_t)(kc_below(k, most) * L);
+    t.x = x, t.w = w, t.y = y, t.off = off;
+    row->fn.lanes(&t);
+    for (size_t j = 0; j < n_y; j++) {
+        double sum = 0, mag = 0;
+        for (size_t i = 0; i < taps; i++) {
+            double term = (double)w[i * L + j % L] * (double)x[(size_t)off[i] + j / L * t.step * L + j % L];
+            sum += term, mag += fabs(term);
+        }
+        kc_compare(k, (double)y[j], sum, (double)(taps + 1) * (u32 * mag + 0x1p-149), mag, false);
+    }
+    kc_release(k);
+}
+
 /* One output of a channel: its sum, and what its error is proportional to. */
 static double plane_sum(const ox_plane *t, size_t r, size_t j, double *mag)
 {
@@ -490,6 +539,12 @@ static void check_row(kc *k, const ox_uk_conv *row)
             case OX_UK_SWISH:
             case OX_UK_HARD_SWISH:
                 check_smooth(k, row, n);
+                break;
+            case OX_UK_SPREAD:
+                check_spread(k, row, n);
+                break;
+            case OX_UK_LANES:
+                check_lanes(k, row, n);
                 break;
             case OX_UK_PLANE:
                 check_plane(k, row, n);
@@ -720,7 +775,7 @@ static const struct level {
     { "neon", OX_ISA_NEON },
 #endif
 };
-enum { N_LEVELS = sizeof levels / sizeof *levels, N_ALGOS = 8, MAX_ROWS = N_ALGOS * N_LEVELS * 2 };
+enum { N_LEVELS = sizeof levels / sizeof *levels, N_ALGOS = 10, MAX_ROWS = N_ALGOS * N_LEVELS * 2 };
 
 /* One row for each algorithm at each level, and for each type it has. */
 static struct algo_row {

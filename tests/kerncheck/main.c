@@ -28,7 +28,7 @@ static const kc_family *const families[] = {
 #undef FAMILY
 };
 
-enum { GUARD = 256, MAX_BUFFERS = 128, MAX_CANDIDATES = 16, ROUNDS = 15, CANARY = 0xA5, POOLS = 4 };
+enum { GUARD = 256, MAX_BUFFERS = 128, MAX_CANDIDATES = 24, ROUNDS = 15, CANARY = 0xA5, POOLS = 4 };
 
 typedef struct buffer {
     unsigned char *base, *data;
