@@ -30,26 +30,49 @@ static double channel_scale(const ox_tensor *const bn[4], double epsilon, int64_
     return ox_get_f64(bn[0], c) / sqrt(ox_get_f64(bn[3], c) + epsilon);
 }
 
-/* A copy to be changed; the weights may still be in their file. */
-static ox_code copy_weights(const ox_session *s, ox_tensor *w2, const ox_tensor *w, ox_error *err)
+/* Whether value v is a constant of this session that nobody else reads, views included. */
+static bool is_private(const ox_graph *g, int v)
 {
-    OX_TRY(ox_tensor_alloc(w2, OX_F32, w->rank, w->dim, err));
-    if (ox_bytes(w))
-        ox_weights_copy(s->model, w2->data, ox_weights_bytes(s->model, w), ox_bytes(w));
+    enum { MANY = 20000 }; /* values to look at for each convolution */
+    const ox_info *info = &g->value[v];
+    const ox_tensor *c = info->constant;
+    if (!c->buf || info->n_uses > 1 || info->is_output || !ox_buf_unique(c->buf) || g->n_value > MANY ||
+        c->data != ox_buf_data(c->buf))
+        return false;
+    uintptr_t from = (uintptr_t)c->data, size = ox_buf_size(c->buf);
+    for (size_t i = 0; i < g->n_value; i++)
+        if (g->value[i].constant && (int)i != v && (uintptr_t)g->value[i].constant->data - from < size)
+            return false;
+    return true;
+}
+
+/* The weights of conv as they may be changed: themselves, or a copy that takes their place. */
+static ox_code own_weights(ox_session *s, ox_graph *g, ox_node *conv, const char *name, ox_tensor **own, ox_error *err)
+{
+    int v = conv->in[1];
+    const ox_tensor *w = g->value[v].constant;
+    if (!is_private(g, v)) {
+        ox_tensor copy;
+        OX_TRY(ox_tensor_alloc(&copy, OX_F32, w->rank, w->dim, err));
+        if (ox_bytes(w)) /* they may still be in their file */
+            ox_weights_copy(s->model, copy.data, ox_weights_bytes(s->model, w), ox_bytes(w));
+        v = ox_add_constant(s, g, ox_arena_printf(s->arena, "%s/weights", name), &copy);
+        if (v < 0 || !ox_set_input(s, conv, 1, v))
+            return OX_FAIL(err, OX_E_NOMEM, "out of memory");
+    }
+    *own = g->value[v].constant;
     return OX_OK;
 }
 
-static ox_code scale_weights(const ox_session *s, ox_tensor *w2, const ox_tensor *w, const ox_tensor *const bn[4],
-                             double epsilon, ox_error *err)
+static void scale_weights(ox_tensor *w, const ox_tensor *const bn[4], double epsilon)
 {
     int64_t m = w->dim[0], n = ox_numel(w, 1, w->rank);
-    OX_TRY(copy_weights(s, w2, w, err));
     for (int64_t c = 0; c < m; c++) {
         double k = channel_scale(bn, epsilon, c);
+        float *row = (float *)w->data + c * n;
         for (int64_t i = 0; i < n; i++)
-            ((float *)w2->data)[c * n + i] = (float)(((const float *)w2->data)[c * n + i] * k);
+            row[i] = (float)(row[i] * k);
     }
-    return OX_OK;
 }
 
 static ox_code shift_bias(ox_tensor *b2, const ox_tensor *b, int64_t m, const ox_tensor *const bn[4],
@@ -78,18 +101,14 @@ static ox_code fuse_bn(ox_session *s, ox_graph *g, ox_node *conv, ox_node *bn, o
         return OX_OK;
     const ox_attr *a = ox_node_attr(bn, "epsilon");
     double epsilon = a ? (double)a->f : (double)1e-5f;
-    ox_tensor w2 = { 0 }, b2 = { 0 };
-    OX_TRY(scale_weights(s, &w2, w, p, epsilon, err));
-    ox_code code = shift_bias(&b2, b, w->dim[0], p, epsilon, err);
-    if (code != OX_OK) {
-        ox_tensor_release(&w2);
-        return code;
-    }
+    ox_tensor *own, b2;
     const char *name = g->value[bn->out[0]].name;
-    int vw = ox_add_constant(s, g, ox_arena_printf(s->arena, "%s/weights", name), &w2);
+    OX_TRY(shift_bias(&b2, b, w->dim[0], p, epsilon, err));
     int vb = ox_add_constant(s, g, ox_arena_printf(s->arena, "%s/bias", name), &b2);
-    if (vw < 0 || vb < 0 || !ox_set_input(s, conv, 1, vw) || !ox_set_input(s, conv, 2, vb))
+    if (vb < 0 || !ox_set_input(s, conv, 2, vb))
         return OX_FAIL(err, OX_E_NOMEM, "out of memory");
+    OX_TRY(own_weights(s, g, conv, name, &own, err));
+    scale_weights(own, p, epsilon);
     conv->out[0] = bn->out[0];
     ox_delete_node(bn);
     return OX_OK;
@@ -287,12 +306,13 @@ static ox_code fold_channel(ox_session *s, ox_graph *g, ox_node *conv, ox_node *
     int64_t m = w->dim[0], n = ox_numel(w, 1, w->rank);
     ox_tensor t = { 0 };
     if (times) {
-        OX_TRY(copy_weights(s, &t, w, err));
-        for (int64_t i = 0; i < m * n; i++)
-            ((float *)t.data)[i] *= ((const float *)c->data)[i / n];
-        int v = ox_add_constant(s, g, ox_arena_printf(s->arena, "%s/weights", name), &t);
-        if (v < 0 || !ox_set_input(s, conv, 1, v))
-            return OX_FAIL(err, OX_E_NOMEM, "out of memory");
+        ox_tensor *own;
+        OX_TRY(own_weights(s, g, conv, name, &own, err));
+        for (int64_t k = 0; k < m; k++) {
+            float by = ((const float *)c->data)[k], *row = (float *)own->data + k * n;
+            for (int64_t i = 0; i < n; i++)
+                row[i] *= by;
+        }
     }
     if (b || !times) {
         OX_TRY(ox_tensor_alloc(&t, OX_F32, 1, &m, err));
