@@ -54,12 +54,20 @@ static double weights_cost(double n)
     return near / 64 + (bytes - near) / 16;
 }
 
+/* Tiles in the lanes, where their rows fill them: nothing has to be turned. */
+static bool tiles_fill(const ox_conv_plan *p, size_t step)
+{
+    size_t lanes = (size_t)p->tile->nr / 2, row = ox_ceil_div(p->out[2], step);
+    return step == 4 && row >= lanes && 5 * row > 4 * ox_round_up(row, lanes);
+}
+
 static double winograd_cost(const ox_conv_plan *p, size_t step)
 {
+    bool fill = tiles_fill(p, step);
     double tiles = (double)OX_PRODUCT(p->n, ox_ceil_div(p->out[1], step), ox_ceil_div(p->out[2], step));
     double c = (double)(p->c / p->group), m = (double)(p->m / p->group), positions = (double)((step + 2) * (step + 2));
-    double c_lanes = (double)ox_round_up(p->c / p->group, OX_WINO_LANES);
-    double m_lanes = (double)ox_round_up(p->m / p->group, OX_WINO_LANES);
+    double c_lanes = fill ? c : (double)ox_round_up(p->c / p->group, OX_WINO_LANES);
+    double m_lanes = fill ? m : (double)ox_round_up(p->m / p->group, OX_WINO_LANES);
     double all = (double)p->group * positions;
     return all * tiles * (c * m_lanes + 20 * (c_lanes + m_lanes)) / rate(p) + weights_cost(all * c * m);
 }
@@ -79,10 +87,8 @@ static bool choose_winograd(ox_conv_plan *p, uint32_t isa)
     double direct = direct_cost(p), cost2 = winograd_cost(p, 2), cost4 = winograd_cost(p, 4);
     if (OX_MIN(cost2, cost4) > direct)
         return false;
-    /* Tiles in the lanes, where their rows fill them: nothing has to be turned. */
-    size_t lanes = (size_t)p->tile->nr / 2, row = ox_ceil_div(p->out[2], 4);
-    bool full = row >= lanes && 5 * row > 4 * ox_round_up(row, lanes);
-    return ox_conv_use(p, cost4 > cost2 ? &ox_conv_winograd2_turned : full ? &ox_conv_winograd4 : &ox_conv_winograd4_turned, isa);
+    const ox_conv_algo *four = tiles_fill(p, 4) ? &ox_conv_winograd4 : &ox_conv_winograd4_turned;
+    return ox_conv_use(p, cost4 > cost2 ? &ox_conv_winograd2_turned : four, isa);
 }
 
 /* Small images: channels in the lanes, which they fill better than pixels that leave an eighth of them empty,

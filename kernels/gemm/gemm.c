@@ -129,6 +129,9 @@ static void pack_panel(const ox_gemm_plan *p, bool transposing, const char *src,
         p->pack->fn(&(ox_tile){ .n = n, .k = k, .b = src, .ldb = stride, .c = dst, .ldc = ld });
         return;
     }
+    enum { USUAL = 128 }; /* bytes of a row of AVX-512's panels: a copy of known size is no call */
+    for (; n == ld && n * elem == USUAL && k > 0; k--, src += stride * elem, dst += USUAL)
+        memcpy(dst, src, USUAL);
     for (size_t q = 0; q < k; q++, src += stride * elem, dst += ld * elem) {
         memcpy(dst, src, n * elem);
         if (n < ld)
@@ -254,15 +257,20 @@ static void set_b(ox_tile *t, const job *w, size_t k0, size_t j, char *panel)
 }
 
 /* What tile `tile` of n_tiles fetches meanwhile: its share of the panel of packed B that comes next, for
- * which that panel's first tile would wait, or the next panel of packed A.  Hardware stops at each page. */
-static void set_ahead(ox_tile *t, const job *w, size_t tile, size_t n_tiles)
+ * which that panel's first tile would wait; the next columns of B where it lies, of which each row has two
+ * cache lines for the last two tiles; or the next panel of packed A.  Hardware stops at each page. */
+static void set_ahead(ox_tile *t, const job *w, size_t tile, size_t n_tiles, const char *next)
 {
+    enum { LINE = 64 };
     const ox_gemm_plan *p = w->p;
-    size_t elem = elem_size(p), nr = (size_t)p->tile->nr;
+    size_t elem = elem_size(p), nr = (size_t)p->tile->nr, left = n_tiles - 1 - tile;
     t->ahead = NULL;
     if (p->packed_b) {
         t->ahead_step = (nr * elem + n_tiles - 1) / n_tiles;
         t->ahead = (const char *)t->b + t->k * (nr * elem + tile * t->ahead_step);
+    } else if (next && left < 2) {
+        t->ahead = next + left * LINE;
+        t->ahead_step = w->args->ldb * elem;
     } else if (p->packed_a) {
         t->ahead = (const char *)t->a + t->k * t->m * elem;
         t->ahead_step = t->m * elem;
@@ -280,6 +288,7 @@ static void run_tiles(const job *w, size_t i0, size_t i1, size_t j0, size_t j1, 
         size_t k0 = kb * p->kc;
         t.k = OX_MIN(p->kc, p->k - k0);
         for (size_t j = j0; j < j1; j += nr) {
+            const char *next = p->packed_b || p->trans_b || j + nr >= j1 ? NULL : w->b + (k0 * w->args->ldb + j + nr) * elem;
             set_b(&t, w, k0, j, panel);
             for (size_t i = i0; i < i1; i += p->mr) {
                 t.m = OX_MIN(p->mr, i1 - i);
@@ -293,7 +302,7 @@ static void run_tiles(const job *w, size_t i0, size_t i1, size_t j0, size_t j1, 
                     t.cs_a = p->trans_a ? lda : 1;
                 }
                 set_epilogue(&t, w, kb, i, j);
-                set_ahead(&t, w, (i - i0) / p->mr, n_tiles);
+                set_ahead(&t, w, (i - i0) / p->mr, n_tiles, next);
                 p->tile->fn(&t);
             }
         }
