@@ -124,6 +124,10 @@ int ox_graph_n_out(const ox_run *r, const char *name);
 ox_code ox_graph_types(ox_run *r, const char *name, const ox_type *const *in, int n_in,
                        const ox_type **out, int n_out) OX_MUST_CHECK;
 
+/* infer, while a plan is made: types and shapes that the graph `name`, which has no inputs, gives for what it captures
+ * as known so far; false, and out is left alone, where they are not known. */
+bool ox_graph_shapes(ox_run *r, const char *name, const ox_tensor **out, int n_out);
+
 /* A 64-bit seed for random operators: from the attribute `seed` if given, else one drawn from the
  * run's generator (fixed by --seed; different at every node and run). */
 uint64_t ox_seed(ox_run *r);

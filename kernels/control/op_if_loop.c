@@ -4,6 +4,22 @@
 
 #include <string.h>
 
+/* Where the condition follows from shapes, as in what PyTorch makes of squeeze(dim), so do the outputs. */
+static void infer_taken(ox_run *r, int n)
+{
+    const ox_tensor *cond = r->in[0], *out[64];
+    if (!ox_in_known(r, 0) || !cond || cond->dtype != OX_BOOL || ox_count(cond) != 1 ||
+        !ox_graph_shapes(r, *(const uint8_t *)cond->data ? "then_branch" : "else_branch", out, n))
+        return;
+    for (int i = 0; i < n; i++) {
+        if (!r->out[i])
+            continue;
+        r->tout[i]->kind = r->vout[i]->kind = OX_TENSOR;
+        r->out[i]->dtype = out[i]->dtype;
+        ox_out_shape(r, i, out[i]->rank, out[i]->dim);
+    }
+}
+
 static ox_code infer_if(ox_run *r)
 {
     const ox_type *a[64], *b[64];
@@ -17,6 +33,7 @@ static ox_code infer_if(ox_run *r)
         if (a[i]->kind == OX_TENSOR && a[i]->dtype == b[i]->dtype)
             r->out[i]->dtype = a[i]->dtype;
     }
+    infer_taken(r, n);
     return OX_OK;
 }
 
@@ -42,9 +59,20 @@ static ox_code run_if(ox_run *r)
     if (!out)
         return OX_NO_MEMORY(r);
     OX_TRY(ox_call_graph(r, cond ? "then_branch" : "else_branch", NULL, 0, out, r->n_out));
-    for (int i = 0; i < r->n_out; i++)
-        ox_out_move(r, i, &out[i]);
-    return OX_OK;
+    ox_code code = OX_OK;
+    for (int i = 0; i < r->n_out; i++) {
+        const ox_tensor *y = r->out[i];
+        if (!y || y->rank < 0) {
+            ox_out_move(r, i, &out[i]);
+            continue;
+        }
+        if (out[i].kind != OX_TENSOR || !ox_shape_same(&out[i].t, y)) /* it has its place already: see infer_taken */
+            code = OX_FAIL(r->err, OX_E_SHAPE, "output %d of the branch has another shape than planned", i);
+        else if (ox_bytes(y))
+            memcpy(y->data, out[i].t.data, ox_bytes(y));
+        ox_value_release(&out[i]);
+    }
+    return code;
 }
 
 /* ---- Loop ---- */

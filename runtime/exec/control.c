@@ -34,6 +34,32 @@ ox_code ox_graph_types(ox_run *r, const char *name, const ox_type *const *in, in
     return OX_OK;
 }
 
+bool ox_graph_shapes(ox_run *r, const char *name, const ox_tensor **out, int n_out)
+{
+    ox_graph *g = attr_graph(r, name);
+    ox_plan *outer = r->frame->plan, *sub;
+    ox_type *signature;
+    if (!outer->building || !g || g->n_in || g->n_out != n_out ||
+        !(signature = ox_scratch_array(r, g->n_capture + 1, sizeof(*signature))))
+        return false;
+    for (size_t i = 0; i < g->n_capture; i++) {
+        const ox_value *v = &outer->slot[g->capture[i].outer].v;
+        if (v->kind != OX_TENSOR || !ox_shape_known(&v->t))
+            return false;
+        ox_type_of_value(&signature[i], v);
+    }
+    if (ox_plan_get(outer->session, g, outer, signature, (int)g->n_capture, &sub, NULL) != OX_OK)
+        return false;
+    for (int i = 0; i < n_out; i++) {
+        const ox_value *v = &sub->slot[g->out[i]].v;
+        bool plain = v->kind == OX_TENSOR && !sub->slot[g->out[i]].type.optional;
+        if (!plain || !ox_shape_known(&v->t) || !v->t.dtype || v->t.dtype == OX_STR)
+            return false;
+        out[i] = &v->t;
+    }
+    return true;
+}
+
 void ox_type_of_value(ox_type *type, const ox_value *v)
 {
     *type = (ox_type){ .kind = v ? v->kind : OX_NONE };

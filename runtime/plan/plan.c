@@ -296,13 +296,20 @@ static void place_dynamic_view(ox_plan *p, const ox_node *n)
         p->slot[to].root = p->slot[from].root;
 }
 
+/* A branch that is taken whatever the elements of the inputs, and whose outputs are known: If is a step like others. */
+static bool is_decided(const ox_step *t)
+{
+    return strcmp(t->run.op->name, "If") == 0 && inputs_constant(t);
+}
+
 static ox_code place_step(ox_plan *p, int k, ox_error *err)
 {
     ox_step *t = &p->step[k];
     const ox_op *op = t->run.op;
     if (t->done)
         return OX_OK;
-    t->is_static = !p->dynamic && !(op->flags & OX_CONTROL) && inputs_known(t) && outputs_known(t);
+    bool straight = !(op->flags & OX_CONTROL) || is_decided(t);
+    t->is_static = !p->dynamic && straight && inputs_known(t) && outputs_known(t);
     t->is_view = (op->flags & OX_VIEW) && t->run.n_in > 0 && t->in[0] && t->out[0];
     for (int i = 0; i < t->run.n_in && t->is_static; i++)
         t->is_static = !t->vin[i] || p->slot[t->frame.node->in[i]].place != OX_PLACE_NONE;
@@ -437,7 +444,10 @@ static void plan_branches(ox_plan *p)
 
 static ox_code plan_build(ox_plan *p, ox_error *err)
 {
-    OX_TRY(plan_steps(p, err));
+    p->building = !p->dynamic;
+    ox_code done = plan_steps(p, err);
+    p->building = false;
+    OX_TRY(done);
     for (size_t k = 0; k < p->n_step; k++) {
         ox_code code = place_step(p, (int)k, err);
         if (code != OX_OK) {

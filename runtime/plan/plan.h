@@ -77,6 +77,7 @@ struct ox_plan {
     ox_type        *signature; /* of inputs, overrides and captures */
     int             n_signature;
     bool            dynamic;  /* made for any shape */
+    bool            building; /* to be kept, and not yet done */
     size_t          fold_bytes; /* largest result that is folded */
     ox_slot        *slot;     /* [graph->n_value] */
     ox_step        *step;
