@@ -90,6 +90,7 @@ static ox_code FN(general)(ox_run *r)
 }
 
 #else /* ---- once ---- */
+#include "kernels/conv/act.h"
 #include "kernels/conv/oracle.h"
 
 #include <stdio.h>
@@ -224,46 +225,6 @@ static ox_code plan_fast(ox_run *r, struct conv *s, size_t group)
     return s->packed ? OX_OK : OX_NO_MEMORY(r);
 }
 
-static void map_f32(size_t n, const void *x, void *y, const void *params)
-{
-    ((const ox_activation *)params)->map(n, x, y);
-}
-
-static void map_f64(size_t n, const void *vx, void *vy, const void *params)
-{
-    const double *x = vx;
-    double *y = vy;
-    for (size_t i = 0; i < n; i++)
-        y[i] = ((const ox_activation *)params)->exact(x[i]);
-}
-
-/* The convolution's own form of its activation, unless every bit of the graph's was asked for. */
-static const ox_uk_conv *quick_activation(const ox_run *r, const ox_activation *act)
-{
-    if (r->optimize < 2 || act->kind != OX_ACTIVATION_MAP)
-        return NULL;
-    if (act->map == ox_uk_math_pick(OX_MATH_silu)->run)
-        return ox_uk_conv_pick(OX_UK_SWISH, ox_cpu());
-    return act->map == ox_uk_math_pick(OX_MATH_hard_swish)->run ? ox_uk_conv_pick(OX_UK_HARD_SWISH, ox_cpu()) : NULL;
-}
-
-static void set_activation(const struct conv *s, ox_epilogue *ep)
-{
-    const ox_activation *act = &s->act;
-    if (act->kind == OX_ACTIVATION_CLIP) {
-        ep->act = OX_ACT_CLAMP;
-        ep->lo = act->lo;
-        ep->hi = act->hi;
-    } else if (act->kind == OX_ACTIVATION_LEAKY) {
-        ep->act = OX_ACT_LEAKY;
-        ep->slope = act->slope;
-    } else if (act->kind == OX_ACTIVATION_MAP) {
-        ep->act = OX_ACT_MAP;
-        ep->map = s->plan.f64 ? map_f64 : s->smooth ? s->smooth->fn.smooth : map_f32;
-        ep->params = act;
-    }
-}
-
 /* What conv.h needs to know of a node; weights that are no constant are packed here. */
 static ox_code fast_args(ox_run *r, const ox_run *of, ox_conv_args *args)
 {
@@ -271,7 +232,7 @@ static ox_code fast_args(ox_run *r, const ox_run *of, ox_conv_args *args)
     const ox_tensor *b = of->n_in > 2 ? of->in[2] : NULL, *add = of->n_in > 3 ? of->in[3] : NULL;
     *args = (ox_conv_args){ .x = of->in[0]->data, .w = s->packed, .y = of->out[0]->data,
                             .ep = { .bias_row = b ? b->data : NULL, .residual = add ? add->data : NULL } };
-    set_activation(s, &args->ep);
+    ox_conv_set_activation(&s->act, s->smooth, s->plan.f64, &args->ep);
     if (s->packed)
         return OX_OK;
     void *packed = ox_scratch(r, ox_conv_pack_bytes(&s->plan));
@@ -326,7 +287,7 @@ static ox_code prepare(ox_run *r)
     s->n_outer = s->shape.k_size / OX_MAX(s->shape.window.kernel[s->shape.window.n - 1], 1);
     r->kernel = "general";
     OX_TRY(ox_activation_read(r, &s->act));
-    s->smooth = quick_activation(r, &s->act);
+    s->smooth = ox_conv_quick_activation(r, &s->act);
     return plan_fast(r, s, (size_t)group);
 }
 

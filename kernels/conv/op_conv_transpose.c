@@ -1,9 +1,22 @@
 /* ConvTranspose.  X (N, C, D1 ...), W (C, M / group, k1 ...), B (M) -> Y (N, M, o1 ...): input i of
  * a dimension adds W[k] to output i * stride + k * dilation - pad.
  *
- * Two paths: a plain one that sums in double, and for speed a matrix product that makes all
- * products of an input with the filters, whose parts are then added up output row by output row. */
+ * A plain path sums in double.  For speed: small images as one product (spread.c); else an ordinary
+ * convolution for each phase of the strides (phases.c); and for float64, few channels, or few inputs under a
+ * large kernel, a matrix product that makes all products of an input with the filters, whose parts are then
+ * added up output row by output row.  The onnxrun_* attributes
+ * come from fusion (runtime/opt/fuse_conv.c): an activation. */
 #ifdef T /* ---- once per dtype: see runtime/tensor/each_dtype.h ---- */
+
+/* The activation of n finished outputs. */
+static void FN(activate)(const ox_activation *act, int64_t n, T *y)
+{
+    if (act->kind == OX_ACTIVATION_MAP && sizeof(T) == sizeof(float))
+        act->map((size_t)n, (const void *)y, (void *)y);
+    else if (act->kind != OX_ACTIVATION_NONE)
+        for (int64_t i = 0; i < n; i++)
+            y[i] = (T)ox_activate(act, (double)y[i]);
+}
 
 /* acc += w * x over the whole channel, for one kernel position k[]. */
 static void FN(add_channel)(const struct transpose *s, A *acc, const T *x, A w, const int64_t *k)
@@ -53,6 +66,7 @@ static void FN(plain_channel)(void *ctx, int64_t block, int worker)
     }
     for (int64_t i = 0; i < s->out_size; i++)
         y[i] = (T)acc[i];
+    FN(activate)(&s->act, s->out_size, y);
 }
 
 static ox_code FN(plain)(ox_run *r)
@@ -123,7 +137,23 @@ static void FN(fold_rows)(void *ctx, int64_t block, int worker)
                 FN(add_row)
                 (j, (const T *)j->col + (m * s->k_size + q * g->kernel[last]) * s->in_size + row[q], phase);
         FN(interleave)(s, phase, (T *)j->y + i * width);
+        FN(activate)(&s->act, width, (T *)j->y + i * width);
     }
+}
+
+/* An input of one element that all of the kernel reaches: the product is the output, but for the rest. */
+static void FN(finish_channels)(void *ctx, int64_t block, int worker)
+{
+    const struct job *j = ctx;
+    const struct transpose *s = j->r->state;
+    (void)worker;
+    for (int64_t m = block * j->rows; m < OX_MIN((block + 1) * j->rows, j->n_rows); m++) {
+        T *y = (T *)j->y + m * s->out_size, bias = j->bias ? ((const T *)j->bias)[m] : 0;
+        for (int64_t i = 0; i < s->out_size; i++)
+            y[i] += bias;
+    }
+    int64_t first = block * j->rows, n = OX_MIN(j->rows, j->n_rows - first);
+    FN(activate)(&s->act, n * s->out_size, (T *)j->y + first * s->out_size);
 }
 
 /* The channels [m, m + n_m) of image n, all in one group. */
@@ -141,7 +171,7 @@ static void FN(product)(struct job *j, int64_t n, int64_t m, int64_t n_m)
         .a = (const T *)j->r->in[1]->data +
              (group * s->c_group * s->m_group + m % s->m_group) * s->k_size,
         .b = (const T *)j->r->in[0]->data + (n * s->c + group * s->c_group) * s->in_size,
-        .c = j->col,
+        .c = s->single ? (T *)j->r->out[0]->data + (n * s->m + m) * s->out_size : (T *)j->col,
         .lda = (size_t)(s->m_group * s->k_size),
         .ldb = (size_t)s->in_size,
         .ldc = (size_t)s->in_size,
@@ -150,6 +180,12 @@ static void FN(product)(struct job *j, int64_t n, int64_t m, int64_t n_m)
     ox_gemm_run(&plan, &args, j->gemm, j->r->pool);
     j->bias = b ? (const T *)b->data + m : NULL;
     j->y = (T *)j->r->out[0]->data + (n * s->m + m) * s->out_size;
+    if (s->single) {
+        j->n_rows = n_m;
+        j->rows = OX_MAX((1 << 13) / s->out_size, 1);
+        ox_parallel(j->r, (n_m + j->rows - 1) / j->rows, FN(finish_channels), j);
+        return;
+    }
     j->n_rows = n_m * (s->out_size / s->window.out[s->window.n - 1]);
     j->rows = OX_MAX((1 << 13) / (s->n_phase * s->window.stride[s->window.n - 1]), 1);
     ox_parallel(j->r, (j->n_rows + j->rows - 1) / j->rows, FN(fold_rows), j);
@@ -159,6 +195,8 @@ static ox_code FN(run)(ox_run *r)
 {
     const struct transpose *s = r->state;
     struct job j = { .r = r };
+    if (s->phases.n_phases || s->spread.used)
+        return run_fast(r, s);
     if (!s->by_product)
         return FN(plain)(r);
     OX_TRY(product_memory(r, &j, sizeof(T)));
@@ -170,8 +208,11 @@ static ox_code FN(run)(ox_run *r)
 }
 
 #else /* ---- once ---- */
+#include "kernels/conv/act.h"
+#include "kernels/conv/oracle.h"
+#include "kernels/conv/phases.h"
+#include "kernels/conv/spread.h"
 #include "kernels/gemm/gemm.h"
-#include "kernels/window.h"
 
 #include <math.h>
 #include <string.h>
@@ -185,6 +226,11 @@ struct transpose {
     int64_t n_phase;                   /* outputs of a row that share o % stride */
     int64_t m_block;                   /* channels made by one matrix product */
     bool by_product;
+    bool single; /* one input, and every output is one product with it */
+    ox_activation act;
+    const ox_uk_conv *smooth;
+    ox_phases phases;
+    ox_spread spread;
 };
 /* What a kernel position of the last dimension adds: n elements of a row of `col` to a phase of the output row. */
 struct tap {
@@ -237,6 +283,14 @@ static void fill_tables(struct job *j)
         for (int d = last - 1; d >= 0 && ++at[d] == g->out[d]; d--)
             at[d] = 0;
     }
+}
+
+static ox_code run_fast(ox_run *r, const struct transpose *s)
+{
+    const ox_tensor *b = r->n_in > 2 ? r->in[2] : NULL;
+    ox_epilogue ep = { .bias_row = b ? b->data : NULL };
+    ox_conv_set_activation(&s->act, s->smooth, false, &ep);
+    return s->spread.used ? ox_spread_run(r, &s->spread, &ep) : ox_phases_run(r, &s->phases, &ep);
 }
 
 /* ---- shapes ---- */
@@ -332,6 +386,22 @@ static ox_code infer(ox_run *r)
     return OX_OK;
 }
 
+static ox_code choose(ox_run *r, struct transpose *s, int64_t group)
+{
+    OX_TRY(ox_spread_prepare(r, &s->window, group, &s->spread));
+    if (s->spread.used) {
+        r->kernel = "spread";
+        return OX_OK;
+    }
+    /* A convolution of few channels leaves most of its tiles empty; a product has all positions' as well. */
+    if (s->by_product && s->m_group < 8 && s->c_group >= 8)
+        return OX_OK;
+    OX_TRY(ox_phases_prepare(r, &s->window, group, &s->phases));
+    if (s->phases.n_phases)
+        r->kernel = s->phases.phase[0].empty ? "phases" : s->phases.phase[0].plan.name;
+    return OX_OK;
+}
+
 static ox_code prepare(ox_run *r)
 {
     struct transpose *s = r->state;
@@ -353,8 +423,13 @@ static ox_code prepare(ox_run *r)
     for (int d = 0; d < g->n; d++)
         terms *= OX_MIN((g->kernel[d] + g->stride[d] - 1) / g->stride[d], MAX_TERMS + 1);
     s->by_product = r->optimize > 0 && terms <= MAX_TERMS && s->c_group >= 4 && g->n <= 4;
+    s->single = s->in_size == 1 && s->out_size == s->k_size;
+    for (int d = 0; d < g->n; d++)
+        s->single = s->single && g->begin[d] == 0 && g->out[d] == g->kernel[d] && g->dilation[d] == 1;
     r->kernel = s->by_product ? "product" : "plain";
-    return OX_OK;
+    OX_TRY(ox_activation_read(r, &s->act));
+    s->smooth = ox_conv_quick_activation(r, &s->act);
+    return r->optimize > 0 && x->dtype == OX_F32 && !s->single ? choose(r, s, group) : OX_OK;
 }
 
 static ox_code product_memory(ox_run *r, struct job *j, size_t size)
@@ -464,6 +539,7 @@ static void oracle_channel(void *ctx, int64_t block, int worker)
     for (int64_t c = group * s->c_group; c < (group + 1) * s->c_group; c++)
         oracle_plane(s, y, mag, o->in[0] + (n * s->c + c) * s->in_size,
                      o->in[1] + (c * s->m_group + m % s->m_group) * s->k_size);
+    ox_conv_oracle_activate(&s->act, s->out_size, y, mag);
 }
 
 static ox_code oracle(ox_oracle *o)

@@ -22,8 +22,7 @@ typedef struct work {
     const ox_conv_plan *tiles; /* of Winograd; else NULL */
 } work;
 
-/* What the function itself rounds is in proportion to its result. */
-static void activate(const ox_activation *act, int64_t n, double *y, double *mag)
+void ox_conv_oracle_activate(const ox_activation *act, int64_t n, double *y, double *mag)
 {
     for (int64_t i = 0; i < n && act->kind != OX_ACTIVATION_NONE; i++) {
         y[i] = ox_activate(act, y[i]);
@@ -134,7 +133,7 @@ static void channel(void *ctx, int64_t block, int worker)
             for (int64_t ch = 0; ch < s->c_group && offset >= 0; ch++)
                 taps(g, sum, mag, x + ch * s->in_size + offset, w + ch * s->k_size + k * k_width);
         }
-        activate(c->act, width, sum, mag);
+        ox_conv_oracle_activate(c->act, width, sum, mag);
         next_row(g, at);
     }
 }
@@ -320,7 +319,7 @@ static void finish_channel(void *ctx, int64_t block, int worker)
             y[i] += more[i];
         }
     }
-    activate(c->act, s->out_size, y, mag);
+    ox_conv_oracle_activate(c->act, s->out_size, y, mag);
 }
 
 static bool allocate(ox_run *r, work *c)

@@ -18,4 +18,7 @@ typedef struct ox_conv_shape {
 ox_code ox_conv_oracle(ox_oracle *o, const ox_conv_shape *s, const ox_conv_plan *plan,
                        const ox_activation *act) OX_MUST_CHECK;
 
+/* The activation behind n finished sums; what the function itself rounds is in proportion to its result. */
+void ox_conv_oracle_activate(const ox_activation *act, int64_t n, double *y, double *mag);
+
 #endif

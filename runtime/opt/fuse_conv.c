@@ -1,4 +1,4 @@
-/* BatchNormalization, addends and activations behind Conv.
+/* BatchNormalization, addends and activations behind Conv and ConvTranspose.
  *
  * BatchNormalization(conv(x, w) + b) = conv(x, w k) + (b - mean) k + beta with k = scale / sqrt(var +
  * epsilon) per output channel; computed in double and rounded once. */
@@ -11,6 +11,29 @@
 static const ox_tensor *constant(const ox_graph *g, const ox_node *n, int i)
 {
     return i < n->n_in && n->in[i] >= 0 ? g->value[n->in[i]].constant : NULL;
+}
+
+static bool is_conv(const ox_node *n) { return ox_is_op(n, "Conv") || ox_is_op(n, "ConvTranspose"); }
+
+/* Where output channels lie in the weights: Conv has (M, C / group, k ...), ConvTranspose (C, M / group,
+ * k ...). */
+typedef struct channels {
+    int64_t m, n, m_group, c_group; /* output channels; elements of one in a row of them */
+} channels;
+
+static channels channels_of(const ox_node *conv, const ox_tensor *w)
+{
+    const ox_attr *a = ox_node_attr(conv, "group");
+    int64_t group = a && a->i > 0 && a->i <= w->dim[0] ? a->i : 1;
+    if (ox_is_op(conv, "Conv"))
+        return (channels){ w->dim[0], ox_numel(w, 1, w->rank), w->dim[0], 1 };
+    return (channels){ w->dim[1] * group, ox_numel(w, 2, w->rank), w->dim[1], OX_MAX(w->dim[0] / group, 1) };
+}
+
+/* The output channel of row i of the weights, of at->n elements; there are at->m where the shapes fit. */
+static int64_t channel_at(const channels *at, int64_t i)
+{
+    return i / at->m_group / at->c_group % OX_MAX(at->m / at->m_group, 1) * at->m_group + i % at->m_group;
 }
 
 static bool is_training(const ox_node *bn)
@@ -64,14 +87,13 @@ static ox_code own_weights(ox_session *s, ox_graph *g, ox_node *conv, const char
     return OX_OK;
 }
 
-static void scale_weights(ox_tensor *w, const ox_tensor *const bn[4], double epsilon)
+static void scale_weights(ox_tensor *w, const channels *at, const ox_tensor *const bn[4], double epsilon)
 {
-    int64_t m = w->dim[0], n = ox_numel(w, 1, w->rank);
-    for (int64_t c = 0; c < m; c++) {
-        double k = channel_scale(bn, epsilon, c);
-        float *row = (float *)w->data + c * n;
-        for (int64_t i = 0; i < n; i++)
-            row[i] = (float)(row[i] * k);
+    for (int64_t i = 0; i * at->n < ox_count(w); i++) {
+        double k = channel_scale(bn, epsilon, channel_at(at, i));
+        float *row = (float *)w->data + i * at->n;
+        for (int64_t j = 0; j < at->n; j++)
+            row[j] = (float)(row[j] * k);
     }
 }
 
@@ -94,21 +116,22 @@ static ox_code fuse_bn(ox_session *s, ox_graph *g, ox_node *conv, ox_node *bn, o
     bool has_bias = conv->n_in > 2 && conv->in[2] >= 0;
     if (!w || w->dtype != OX_F32 || w->rank < 3 || (has_bias && (!b || b->dtype != OX_F32)) || is_training(bn))
         return OX_OK;
+    channels at = channels_of(conv, w);
     for (int i = 0; i < 4; i++)
-        if (!p[i] || p[i]->rank != 1 || p[i]->dim[0] != w->dim[0])
+        if (!p[i] || p[i]->rank != 1 || p[i]->dim[0] != at.m)
             return OX_OK;
-    if (b && ox_count(b) != w->dim[0])
+    if ((b && ox_count(b) != at.m) || ox_count(w) == 0)
         return OX_OK;
     const ox_attr *a = ox_node_attr(bn, "epsilon");
     double epsilon = a ? (double)a->f : (double)1e-5f;
     ox_tensor *own, b2;
     const char *name = g->value[bn->out[0]].name;
-    OX_TRY(shift_bias(&b2, b, w->dim[0], p, epsilon, err));
+    OX_TRY(shift_bias(&b2, b, at.m, p, epsilon, err));
     int vb = ox_add_constant(s, g, ox_arena_printf(s->arena, "%s/bias", name), &b2);
     if (vb < 0 || !ox_set_input(s, conv, 2, vb))
         return OX_FAIL(err, OX_E_NOMEM, "out of memory");
     OX_TRY(own_weights(s, g, conv, name, &own, err));
-    scale_weights(own, p, epsilon);
+    scale_weights(own, &at, p, epsilon);
     conv->out[0] = bn->out[0];
     ox_delete_node(bn);
     return OX_OK;
@@ -120,7 +143,7 @@ ox_code ox_pass_fuse_conv_bn(ox_session *s, ox_graph *g, ox_error *err)
         return OX_OK;
     for (size_t k = 0; k < g->n_node; k++) {
         ox_node *conv = &g->node[k];
-        if (!ox_is_op(conv, "Conv"))
+        if (!is_conv(conv))
             continue;
         ox_node *bn = ox_only_user(g, conv->out[0]);
         if (ox_is_op(bn, "BatchNormalization") && bn->in[0] == conv->out[0])
@@ -251,10 +274,10 @@ static const char *gated(ox_graph *g, int v, int rank, ox_node **last)
     return "HardSwish";
 }
 
-/* The weights, if the node is a Conv of float32 whose epilogue is free. */
+/* The weights, if the node is a convolution of float32 whose epilogue is free. */
 static const ox_tensor *open_conv(const ox_graph *g, const ox_node *conv)
 {
-    const ox_tensor *w = ox_is_op(conv, "Conv") ? constant(g, conv, 1) : NULL;
+    const ox_tensor *w = is_conv(conv) ? constant(g, conv, 1) : NULL;
     return w && w->dtype == OX_F32 && w->rank >= 3 && !ox_node_attr(conv, "onnxrun_activation") ? w : NULL;
 }
 
@@ -303,14 +326,15 @@ static ox_code fold_channel(ox_session *s, ox_graph *g, ox_node *conv, ox_node *
 {
     const ox_tensor *w = constant(g, conv, 1), *b = constant(g, conv, 2);
     const char *name = g->value[last->out[0]].name;
-    int64_t m = w->dim[0], n = ox_numel(w, 1, w->rank);
+    channels at = channels_of(conv, w);
+    int64_t m = at.m;
     ox_tensor t = { 0 };
     if (times) {
         ox_tensor *own;
         OX_TRY(own_weights(s, g, conv, name, &own, err));
-        for (int64_t k = 0; k < m; k++) {
-            float by = ((const float *)c->data)[k], *row = (float *)own->data + k * n;
-            for (int64_t i = 0; i < n; i++)
+        for (int64_t k = 0; k * at.n < ox_count(own); k++) {
+            float by = ((const float *)c->data)[channel_at(&at, k)], *row = (float *)own->data + k * at.n;
+            for (int64_t i = 0; i < at.n; i++)
                 row[i] *= by;
         }
     }
@@ -366,10 +390,10 @@ static ox_code take_addends(ox_session *s, ox_graph *g, ox_node *conv, ox_error 
         bool bias_known = conv->n_in < 3 || conv->in[2] < 0 || constant(g, conv, 2);
         int other = n->in[n->in[0] == conv->out[0]];
         c = other >= 0 ? g->value[other].constant : NULL;
-        if (is_channel_bias(c, w->rank, w->dim[0]) && bias_known) {
+        if (is_channel_bias(c, w->rank, channels_of(conv, w).m) && ox_count(w) && bias_known) {
             OX_TRY(fold_channel(s, g, conv, n, c, times, err));
         } else {
-            if (plus && !c && other >= 0 && same_shape(g, conv->out[0], other))
+            if (plus && !c && other >= 0 && ox_is_op(conv, "Conv") && same_shape(g, conv->out[0], other))
                 return add_residual(s, conv, n, other, err);
             return OX_OK;
         }

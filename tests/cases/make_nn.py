@@ -218,6 +218,23 @@ def transposes():
         case("ConvTranspose", f"{n}", [x, w, b], [as_type(y)], 11, constants=(1, 2), magnitude=mag, kernel_shape=[k] * d, **at)
         case("ConvTranspose", f"{n}_no_bias", [x.astype(np.float64), w.astype(np.float64)],
              [as_type(y - torch.from_numpy(b.astype(np.float64)).reshape(-1, *[1] * d), np.float64)], 1, **at)
+    # small images of many channels, and larger ones; phases that no kernel position meets
+    for name, size, c, m, k, s, p, dil, extra, group in (
+            ("small", (5, 7), 32, 24, 4, 2, 1, 1, 0, 1), ("small_groups", (3, 4), 64, 32, 3, 2, 1, 1, 1, 2),
+            ("small_gaps", (4, 4), 20, 16, 2, 3, 0, 1, 1, 1), ("point", (1, 1), 40, 17, 4, 1, 0, 1, 0, 1),
+            ("wide", (20, 18), 24, 20, 4, 2, 1, 1, 0, 1), ("wide_groups", (17, 16), 32, 32, 5, 2, 2, 1, 1, 2),
+            ("wide_dilated", (18, 17), 16, 12, 3, 2, 1, 3, 0, 1), ("wide_gaps", (17, 17), 16, 9, 2, 4, 0, 1, 0, 1),
+            ("depthwise", (20, 21), 24, 24, 4, 2, 1, 1, 0, 24), ("upsample8", (9, 7), 21, 21, 16, 8, 4, 1, 0, 1),
+            ("wide_3d", (7, 8, 9), 12, 10, 3, 2, 1, 1, 1, 1), ("few", (20, 20), 32, 3, 4, 2, 1, 1, 0, 1)):
+        d = len(size)
+        x, w, b = rand(2, c, *size), rand(c, m // group, *[k] * d), rand(m)
+        conv = getattr(F, f"conv_transpose{d}d")
+        how = dict(stride=s, padding=p, output_padding=extra, groups=group, dilation=dil)
+        y, mag = conv(*double(x, w, b), **how), conv(*double(abs(x), abs(w), abs(b)), **how).max()
+        at = dict(strides=[s] * d, pads=[p] * 2 * d, dilations=[dil] * d, output_padding=[extra] * d, group=group)
+        case("ConvTranspose", name, [x, w, b], [as_type(y)], 11, constants=(1, 2), magnitude=mag, **at)
+        case("ConvTranspose", f"{name}_variable", [x, w], [as_type(y - torch.from_numpy(b).double().reshape(-1, *[1] * d))], 11,
+             magnitude=mag, **at)
     # wide enough for several blocks of channels
     x, w = rand(1, 8, 96, 96), rand(8, 40, 4, 4)
     y = F.conv_transpose2d(*double(x, w), stride=2, padding=1)
