@@ -209,7 +209,8 @@ enum {
     OX_CONTROL = 1 << 6,    /* has graph attributes */
     OX_POINTWISE = 1 << 8,  /* element i of output 0 depends on elements i of the inputs alone, if they have
                                its shape or one element; the oracle serves for any stretch of it */
-    OX_PACKS1 = 1 << 9,     /* infer and prepare read a constant matrix at input 1 through ox_packed alone, ... */
+    OX_PACKS1 = 1 << 9,     /* infer and prepare read a constant matrix at input 1 through ox_packed alone, and
+                               where they have, run does not read it, ... */
     OX_PACKS2 = 1 << 10,    /* ... or at input 2 */
     OX_SHAPE_ONLY = 1 << 7, /* reads its inputs' shapes, never their elements (Shape, Size) */
 };

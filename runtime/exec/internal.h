@@ -62,6 +62,8 @@ void ox_packs_release(ox_session *s);
  * unasked: before passes run and after. */
 ox_code ox_session_settle(ox_session *s, ox_error *err) OX_MUST_CHECK;
 void    ox_session_unbounce(ox_session *s);
+/* Whether value v is a constant that this session made and one node at most reads, views included. */
+bool ox_constant_private(const ox_graph *g, int v);
 /* Drops constants that passes made and nobody reads any more. */
 void ox_session_prune_constants(ox_session *s);
 size_t ox_packs_bytes(const ox_session *s);

@@ -100,6 +100,52 @@ void ox_session_prune_constants(ox_session *s)
     free(used); /* without it everything stays until the end */
 }
 
+bool ox_constant_private(const ox_graph *g, int v)
+{
+    enum { MANY = 20000 }; /* values to look at for each */
+    const ox_info *info = &g->value[v];
+    const ox_tensor *c = info->constant;
+    if (!c || !c->buf || info->n_uses > 1 || info->is_output || !ox_buf_unique(c->buf) || g->n_value > MANY ||
+        c->data != ox_buf_data(c->buf))
+        return false;
+    uintptr_t from = (uintptr_t)c->data, size = ox_buf_size(c->buf);
+    for (size_t i = 0; i < g->n_value; i++)
+        if (g->value[i].constant && (int)i != v && (uintptr_t)g->value[i].constant->data - from < size)
+            return false;
+    return true;
+}
+
+/* Whether runs differ in the elements of their inputs only. */
+static bool one_plan(const ox_session *s)
+{
+    const ox_graph *g = s->graph;
+    bool one = !s->options.observed && s->options.n_override == 0;
+    for (int i = 0; i < g->n_in && one; i++) {
+        const ox_type *t = &g->value[g->in[i]].type;
+        one = t->kind == OX_TENSOR && !t->optional && t->dtype && t->rank >= 0;
+        for (int d = 0; d < t->rank && one; d++)
+            one = t->dim[d] >= 0;
+    }
+    return one;
+}
+
+/* Gives back the memory of constants that have been packed and that nobody can ask for again. */
+void ox_step_drop_packed(ox_step *t)
+{
+    ox_plan *p = t->frame.plan;
+    ox_graph *g = p->session->graph;
+    if (!t->packed || p->graph != g || !one_plan(p->session))
+        return;
+    for (int i = 0; i < t->run.n_in && i < 64; i++) {
+        int v = t->frame.node->in[i];
+        if (!(t->packed >> i & 1) || v < 0 || !packs(t->frame.node, i) || !p->slot[v].fixed || !ox_constant_private(g, v) ||
+            ox_bytes(g->value[v].constant) < WORTH)
+            continue;
+        g->value[v].dropped = true; /* before its bytes are zeros: nothing may read them from now on */
+        ox_file_drop(g->value[v].constant->data, ox_bytes(g->value[v].constant));
+    }
+}
+
 /* ---- weights rearranged once ---- */
 struct ox_pack {
     struct ox_pack *next;
@@ -144,7 +190,9 @@ const void *ox_packed(ox_run *r, int i, const char *key, size_t n_bytes, ox_pack
     ox_buf *buf = ox_buf_create(n_bytes ? n_bytes : 1);
     if (bytes != weights)
         bytes = aligned(s, bytes, ox_bytes(&t));
-    if (!p || !own_key || !buf || (weights && !bytes)) {
+    int v = r->frame->node->in[i];
+    bool dropped = v >= 0 && r->frame->plan->graph->value[v].dropped;
+    if (!p || !own_key || !buf || (weights && !bytes) || dropped) {
         ox_buf_unref(buf);
         return NULL;
     }
@@ -159,9 +207,13 @@ const void *ox_packed(ox_run *r, int i, const char *key, size_t n_bytes, ox_pack
 ox_code ox_step_settle(ox_step *t, ox_error *err)
 {
     ox_model *m = t->frame.plan->session->model;
-    for (int i = 0; i < t->run.n_in; i++)
-        if (t->in[i] && t->run.in_const && !(t->packed >> (i & 63) & 1))
-            OX_TRY(ox_weights_fill(m, t->in[i], err));
+    for (int i = 0; i < t->run.n_in; i++) {
+        if (!t->in[i] || !t->run.in_const || (t->packed >> (i & 63) & 1))
+            continue;
+        if (t->frame.plan->graph->value[t->frame.node->in[i]].dropped)
+            return OX_FAIL(err, OX_E_NOMEM, "these weights were given back when they had been packed");
+        OX_TRY(ox_weights_fill(m, t->in[i], err));
+    }
     return OX_OK;
 }
 

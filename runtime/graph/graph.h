@@ -60,6 +60,7 @@ typedef struct ox_info {      /* a value */
     int         n_uses;
     int         user;         /* a node that reads it as an input; -1 none */
     bool        is_input, is_output, from_initializer;
+    bool        dropped;      /* the constant has been packed, its elements are gone (session's copy only) */
 } ox_info;
 
 typedef struct ox_capture { int outer, inner; } ox_capture;

@@ -53,28 +53,12 @@ static double channel_scale(const ox_tensor *const bn[4], double epsilon, int64_
     return ox_get_f64(bn[0], c) / sqrt(ox_get_f64(bn[3], c) + epsilon);
 }
 
-/* Whether value v is a constant of this session that nobody else reads, views included. */
-static bool is_private(const ox_graph *g, int v)
-{
-    enum { MANY = 20000 }; /* values to look at for each convolution */
-    const ox_info *info = &g->value[v];
-    const ox_tensor *c = info->constant;
-    if (!c->buf || info->n_uses > 1 || info->is_output || !ox_buf_unique(c->buf) || g->n_value > MANY ||
-        c->data != ox_buf_data(c->buf))
-        return false;
-    uintptr_t from = (uintptr_t)c->data, size = ox_buf_size(c->buf);
-    for (size_t i = 0; i < g->n_value; i++)
-        if (g->value[i].constant && (int)i != v && (uintptr_t)g->value[i].constant->data - from < size)
-            return false;
-    return true;
-}
-
 /* The weights of conv as they may be changed: themselves, or a copy that takes their place. */
 static ox_code own_weights(ox_session *s, ox_graph *g, ox_node *conv, const char *name, ox_tensor **own, ox_error *err)
 {
     int v = conv->in[1];
     const ox_tensor *w = g->value[v].constant;
-    if (!is_private(g, v)) {
+    if (!ox_constant_private(g, v)) {
         ox_tensor copy;
         OX_TRY(ox_tensor_alloc(&copy, OX_F32, w->rank, w->dim, err));
         if (ox_bytes(w)) /* they may still be in their file */

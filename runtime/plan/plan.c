@@ -329,6 +329,7 @@ static ox_code place_step(ox_plan *p, int k, ox_error *err)
         ox_session_release(p->session, mark);
         OX_TRY(code);
         OX_TRY(ox_step_settle(t, err));
+        ox_step_drop_packed(t);
         if (op->flops) {
             t->profile.flops = op->flops(&t->run);
         } else {

@@ -120,6 +120,7 @@ ox_code ox_step_infer(ox_step *t, ox_error *err) OX_MUST_CHECK;
 ox_code ox_step_prepare(ox_step *t, ox_error *err) OX_MUST_CHECK;
 /* Constant inputs that prepare has not packed are where their tensors say. */
 ox_code ox_step_settle(ox_step *t, ox_error *err) OX_MUST_CHECK;
+void    ox_step_drop_packed(ox_step *t);
 ox_code ox_step_call(ox_step *t, ox_error *err) OX_MUST_CHECK;
 
 #endif
