@@ -13,6 +13,7 @@ typedef struct ox_link {
     size_t           last;  /* the node that reads it last */
     double           error; /* rms(ours - truth) / rms(truth) */
     bool             held;  /* the reference's own, or nothing that rounding has touched */
+    bool             tipped; /* integers that rounding tipped over went into it */
     bool             bad;   /* ours has NaN or infinities */
     bool             borrowed;
 } ox_link;

@@ -11,6 +11,9 @@
  * implementation's may be a few times as large, in other elements.  16 covers sums in another order, fast
  * elementary functions and Winograd.
  *
+ * Where integers tipped over on the way (verify/steps.h), the sample's errors are steps of theirs, which no
+ * implementation makes larger: then spread is a quarter of that.
+ *
  * The sample is worth something because each of its nodes is held to its own bound, with the truth from the
  * node's actual inputs: what spreads is rounding and nothing else.  doubt is 1, or, where a node was outside
  * its bound, by how many times: what a faulty kernel does to the run then excuses nobody. */
@@ -48,14 +51,17 @@ ox_code ox_judge(ox_model *m, const ox_options *options, const ox_value *const *
 typedef struct ox_allowance {
     const double *truth, *bound, *ours;
     double        noise;  /* 16 u rms(truth) */
-    double        spread; /* 16 rms(ours - truth); 0 where all inputs were exact */
+    double        spread; /* of rms and largest |ours - truth|; 0 where all inputs were exact */
     bool          own;
-    double        trust;  /* 1 / doubt */
+    double        trust;  /* safety / doubt of our own error in the element */
     double        safety; /* how many times the bound: 16, but only once what it is stretched by */
 } ox_allowance;
 ox_allowance ox_allowance_of(const ox_sighting *s);
 double       ox_allowed(const ox_allowance *a, size_t i);
 /* The largest |v[i] - truth[i]| / allowed, and where. */
 double       ox_excess(const ox_allowance *a, const double *v, ox_dtype dtype, size_t n, size_t *at);
+
+/* The same for an integer output that rounding decides (s->steps). */
+double       ox_steps_excess(const ox_sighting *s, const double *v);
 
 #endif

@@ -21,6 +21,7 @@ typedef struct node_truth { /* of the node under way */
     bool     judged;
     float  **told;    /* [n_out] on the heap: chain - ours; then there is no `chain` either */
     const ox_pointwise *by; /* neither: it is computed while it is measured */
+    ox_steps steps;   /* of integer outputs */
 } node_truth;
 
 static bool numeric(const ox_tensor *t)
@@ -232,6 +233,19 @@ static ox_code truths_in_turn(walk *k, const ox_node *n, ox_run *r, const double
     return truth_or_none(k, r, NULL, &t->fresh);
 }
 
+/* Integers by the chain, for which the chain's other truths are not needed. */
+static ox_code integers(walk *k, const ox_node *n, ox_run *r, bool held, const double ***in, node_truth *t)
+{
+    bool any = false, plain = !k->w->follow && !k->w->bits;
+    for (int i = 0; i < r->n_out; i++)
+        any |= numeric(r->out[i]) && !ox_is_float(r->out[i]->dtype) && ox_count(r->out[i]) > 0;
+    if (!any)
+        return OX_OK;
+    if (!*in)
+        OX_TRY(chain_inputs(k, n, r, in));
+    return ox_steps_of(k->arena, r, *in, plain, held, &t->steps, k->err);
+}
+
 static ox_code truths(walk *k, const ox_node *n, ox_run *r, const double ***in, node_truth *t)
 {
     bool moved = false, plain = !k->w->follow && !k->w->bits;
@@ -288,6 +302,7 @@ static ox_code keep(walk *k, const ox_sighting *s, ox_measure *m, const ox_tenso
     l->held = follow || (!s->known && s->held);
     l->error = s->size > 0 ? s->error / s->size : 0;
     l->bad = s->first_bad < s->n;
+    l->tipped = s->tipped && !follow;
     if (follow) {
         l->ref = ref;
         return OX_OK;
@@ -304,7 +319,7 @@ static ox_code keep(walk *k, const ox_sighting *s, ox_measure *m, const ox_tenso
     if (!(l->whole = malloc((s->n + 1) * sizeof(double))))
         return OX_FAIL(k->err, OX_E_NOMEM, "out of memory");
     memcpy(l->whole, s->truth, s->n * sizeof(double));
-    if (k->w->bits)
+    if (k->w->bits && ox_is_float(s->r->out[s->out]->dtype))
         round_to(l->whole, s->n, k->w->bits);
     return OX_OK;
 }
@@ -351,6 +366,10 @@ static ox_code sight(walk *k, ox_sighting *s, node_truth *t)
     m.by = t->by;
     m.more = t->more;
     m.chain = given ? given : t->chain.n_out ? t->chain.value[o] : NULL;
+    if (t->steps.value && t->steps.value[o]) {
+        m.chain = t->steps.value[o];
+        s->steps = o == 0 && t->steps.before ? &t->steps : NULL;
+    }
     m.fresh = t->fresh.n_out ? t->fresh.value[o] : NULL;
     m.bound = t->judged && m.fresh ? t->fresh.bound[o] : NULL;
     bool arrays = !k->w->lean || s->ref || k->w->bits || k->w->follow;
@@ -368,7 +387,7 @@ static ox_code sight(walk *k, ox_sighting *s, node_truth *t)
     if (code == OX_OK && (arrays || (m.odd && !m.by)))
         code = give_arrays(k, s, t, &m);
     s->stretch = t->chain.n_out ? t->chain.stretch : t->fresh.n_out ? t->fresh.stretch : 1;
-    if (code == OX_OK && s->truth)
+    if (code == OX_OK && s->truth && ox_is_float(y->dtype))
         s->bound = given ? ox_arena_array(k->arena, s->n + 1, sizeof(double))
                    : t->chain.n_out ? t->chain.bound[o] : t->fresh.bound[o];
     s->doubt = k->doubt = fmax(k->doubt, s->margin);
@@ -384,25 +403,28 @@ static ox_code look_at(walk *k, const ox_node *n, ox_run *r, node_truth *t)
 {
     ox_code code = OX_OK;
     const double **in;
-    bool held = true;
+    bool held = true, tipped = false;
     double in_error = 0;
     int bad = -1;
-    OX_TRY(truths(k, n, r, &in, t));
-    if (!in && !(in = ox_arena_array(k->arena, (size_t)OX_MAX(r->n_in, 1), sizeof(*in))))
-        return OX_FAIL(k->err, OX_E_NOMEM, "out of memory");
     for (int i = 0; i < r->n_in; i++) {
         const ox_link *l = input_link(k, n, r, i);
         held &= !l || l->held;
+        tipped |= l && l->tipped;
         in_error = l ? fmax(in_error, l->error) : in_error;
         bad = l && l->bad ? i : bad;
     }
     if (r->op->flags & OX_CONTROL)
         held = false; /* its body may have read anything */
+    OX_TRY(truths(k, n, r, &in, t));
+    OX_TRY(integers(k, n, r, held, &in, t));
+    if (!in && !(in = ox_arena_array(k->arena, (size_t)OX_MAX(r->n_in, 1), sizeof(*in))))
+        return OX_FAIL(k->err, OX_E_NOMEM, "out of memory");
     for (int i = 0; i < r->n_out && i < n->n_out && code == OX_OK; i++) {
         if (n->out[i] < 0 || !r->vout[i] || r->vout[i]->kind != OX_TENSOR || !numeric(r->out[i]))
             continue;
         ox_sighting s = { .node = n, .r = r, .arena = k->arena, .out = i, .in = in, .held = held,
-                          .in_error = in_error, .bad_in = bad, .inner = k->scope->up != NULL,
+                          .in_error = in_error, .bad_in = bad, .tipped = tipped || t->steps.tipped,
+                          .inner = k->scope->up != NULL,
                           .name = k->scope->g->value[n->out[i]].name };
         code = sight(k, &s, t);
     }

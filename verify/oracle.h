@@ -9,7 +9,7 @@
 #define OX_VERIFY_ORACLE_H
 
 #include "runtime/exec/session.h"
-#include "verify/truth.h"
+#include "verify/steps.h"
 
 typedef struct ox_known { /* what a reference holds for a value */
     const char     *name;
@@ -41,7 +41,9 @@ typedef struct ox_sighting {
 
     /* Arrays; in a lean walk only where the reference holds the value. */
     const double  *ours;      /* NULL: not numeric */
-    const double  *truth;     /* by the chain; NULL: none */
+    const double  *truth;     /* by the chain; NULL: none, or integers that are ours */
+    const ox_steps *steps;    /* of an integer output that rounding decides; NULL: none */
+    bool           tipped;    /* integers that rounding tipped over went into it */
     const double  *bound;     /* the node's own rounding around `truth` */
     double         stretch;   /* of the bound (truth.h) */
     const double  *fresh;     /* truth from our own inputs, if asked for; NULL: none */

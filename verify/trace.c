@@ -41,18 +41,24 @@ static ox_trace_node *row_of(ox_trace *t, const ox_sighting *s)
     return NULL;
 }
 
-/* Integers have no truth in double: they must be the same, except where rounding decides them. */
+/* Integers must be the same, except where rounding decides them. */
 static void by_integers(const ox_sighting *s, ox_trace_node *n)
 {
+    const double *truth = s->truth ? s->truth : s->ours;
     bool from_float = false;
+    size_t differ = 0;
+    n->judged = true;
+    n->local = ox_max_error(truth, s->ref, s->n, NULL);
+    if (s->steps) {
+        n->margin = ox_steps_excess(s, s->ref);
+        n->departs = n->margin > 1;
+        return;
+    }
     for (int i = 0; i < s->r->n_in; i++)
         from_float |= s->r->in[i] && ox_is_float(s->r->in[i]->dtype);
-    size_t differ = 0;
     for (size_t i = 0; i < s->n; i++)
-        differ += s->ours[i] != s->ref[i];
-    n->judged = true;
-    n->local = n->max_abs;
-    n->margin = from_float && n->max_abs <= 1 && differ * 20 <= s->n ? 0.5 : n->max_abs > 0 ? INFINITY : 0;
+        differ += truth[i] != s->ref[i];
+    n->margin = from_float && n->local <= 1 && differ * 20 <= s->n ? 0.5 : n->local > 0 ? INFINITY : 0;
     n->departs = n->margin > 1 && !(from_float && differ * 100 <= s->n);
 }
 
@@ -82,11 +88,10 @@ static void by_reference(const tracing *k, const ox_sighting *s, ox_trace_node *
     if (!s->ref)
         return;
     n->propagated = n->max_abs = ox_max_error(s->ours, s->ref, s->n, NULL);
-    if (!s->truth) {
-        if (!ox_is_float(dtype))
-            by_integers(s, n);
+    if (!ox_is_float(dtype))
+        by_integers(s, n);
+    if (!ox_is_float(dtype) || !s->truth)
         return;
-    }
     ox_allowance a = ox_allowance_of(s);
     a.noise += rounding_of_inputs(s);
     n->judged = true;
@@ -130,7 +135,7 @@ static ox_code add_detail(tracing *k, const ox_sighting *s, ox_trace_node *n, ox
     if (!n->judged || !got || !truth)
         return OX_OK;
     ox_allowance a = { 0 };
-    bool by_allowance = !k->oracle && s->truth;
+    bool by_allowance = !k->oracle && s->truth && ox_is_float(s->r->out[s->out]->dtype);
     if (by_allowance)
         a = ox_allowance_of(s);
     n->detail = ox_detail_of(k->t->arena, s, got, truth, by_allowance ? &a : NULL,

@@ -189,28 +189,99 @@ static bool is_view(const ox_run *r, const ox_truth *t)
     return moves && r->n_in > 0 && t->in[0] && t->value[0] && ox_count(r->in[0]) == ox_count(r->out[0]);
 }
 
-/* Without an oracle of its own the operator's f64 kernel serves, on doubles. */
-static ox_code by_kernel(ox_arena *a, ox_run *r, ox_truth *t, ox_error *err)
+static bool holds_integers(const ox_tensor *t) { return numeric(t) && !ox_is_float(t->dtype); }
+
+/* Other integers may make other shapes, for which nothing is allocated. */
+static bool keeps_shapes(ox_arena *a, const ox_run *r, const twin *w)
+{
+    ox_tensor *t = ox_arena_array(a, (size_t)OX_MAX(r->n_out, 1), sizeof(*t));
+    ox_tensor **p = ox_arena_array(a, (size_t)OX_MAX(r->n_out, 1), sizeof(*p));
+    ox_error own = { 0 };
+    ox_run infer = w->run;
+    if (!t || !p)
+        return false;
+    for (int i = 0; i < r->n_out; i++) {
+        if (!r->out[i])
+            continue;
+        t[i] = w->out[i];
+        t[i].rank = -1;
+        t[i].data = NULL;
+        p[i] = &t[i];
+    }
+    infer.out = p;
+    infer.err = &own;
+    if (r->op->infer && r->op->infer(&infer) != OX_OK)
+        return false;
+    for (int i = 0; i < r->n_out; i++)
+        if (p[i] && t[i].rank >= 0 && ox_shape_known(&t[i]) && !ox_shape_same(&t[i], r->out[i]))
+            return false;
+    return true;
+}
+
+/* The twin reads the integers of `in`, too, where there are.  false: they cannot be had (*code: or no memory). */
+static bool change_integers(ox_arena *a, const ox_run *r, const double *const *in, twin *w, ox_code *code)
+{
+    bool any = false;
+    for (int i = 0; i < r->n_in; i++) {
+        if (!in || !in[i] || !holds_integers(r->in[i]))
+            continue;
+        size_t n = (size_t)ox_count(r->in[i]);
+        for (size_t k = 0; k < n; k++)
+            if (!(fabs(in[i][k]) < 0x1p53))
+                return false;
+        w->in[i] = *r->in[i];
+        w->in[i].buf = NULL;
+        if (!(w->in[i].data = ox_arena_alloc64(a, OX_MAX(ox_bytes(r->in[i]), 1)))) {
+            *code = OX_E_NOMEM;
+            return false;
+        }
+        ox_convert(w->in[i].data, r->in[i]->dtype, in[i], OX_F64, n);
+        any = true;
+    }
+    for (int i = 0; i < r->n_in && any; i++)
+        if (in[i] && holds_integers(r->in[i]))
+            w->pin[i] = &w->in[i];
+    if (!any || keeps_shapes(a, r, w))
+        return true;
+    for (int i = 0; i < r->n_in; i++)
+        if (in[i] && holds_integers(r->in[i]))
+            w->pin[i] = r->in[i];
+    return false;
+}
+
+
+/* The operator's f64 kernel; NULL: none, or it takes more than tensors. */
+static ox_run_fn *f64_kernel(const ox_run *r)
 {
     ox_dtype key = ox_kernel_key(r), wanted = ox_is_float(key) ? OX_F64 : key, to;
     ox_run_fn *fn = ox_kernel_find(r->op, wanted, &to);
+    for (int i = 0; i < r->n_in; i++)
+        if (r->tin[i] && r->tin[i]->kind != OX_TENSOR)
+            return NULL;
+    return to == wanted ? fn : NULL;
+}
+
+/* Without an oracle of its own the operator's f64 kernel serves, on doubles. */
+static ox_code by_kernel(ox_arena *a, ox_run *r, const double *const *in, ox_truth *t, ox_error *err)
+{
+    ox_run_fn *fn = f64_kernel(r);
     twin w;
     if (is_view(r, t)) {
         memcpy(t->value[0], t->in[0], (size_t)ox_count(r->in[0]) * sizeof(double));
         return OX_OK;
     }
-    if (!fn || to != wanted)
+    if (!fn)
         return OX_FAIL(err, OX_E_UNSUPPORTED, "%s has no float64 kernel", r->op->name);
-    for (int i = 0; i < r->n_in; i++)
-        if (r->tin[i] && r->tin[i]->kind != OX_TENSOR)
-            return OX_FAIL(err, OX_E_UNSUPPORTED, "%s takes more than tensors", r->op->name);
     OX_TRY(make_twin(a, r, t, &w, err));
     bool empty = true; /* kernels are never called for nothing */
     for (int i = 0; i < r->n_out; i++)
         empty = empty && (!t->value[i] || ox_count(r->out[i]) == 0);
     if (empty)
         return OX_OK;
-    ox_code code = r->op->prepare ? r->op->prepare(&w.run) : OX_OK;
+    ox_code code = OX_OK;
+    if (!change_integers(a, r, in, &w, &code) && code != OX_OK)
+        return OX_FAIL(err, code, "out of memory");
+    code = r->op->prepare ? r->op->prepare(&w.run) : OX_OK;
     if (code == OX_OK)
         code = fn(&w.run);
     return take_allocated(r, t, &w, code, err);
@@ -251,6 +322,55 @@ static void guess_magnitudes(const ox_run *r, ox_truth *t)
         for (size_t k = 0; k < n; k++)
             t->bound[i][k] = fabs(t->value[i][k]) + usual;
     }
+}
+
+/* ---- integer outputs ---- */
+
+static ox_code read_integers(ox_arena *a, const ox_run *r, const twin *w, double **value, ox_error *err)
+{
+    for (int i = 0; i < r->n_out; i++) {
+        if (!holds_integers(r->out[i]) || ox_count(&w->out[i]) != ox_count(r->out[i]))
+            continue;
+        size_t n = (size_t)ox_count(r->out[i]);
+        if (!(value[i] = doubles(a, n)))
+            return OX_FAIL(err, OX_E_NOMEM, "out of memory");
+        ox_to_f64(value[i], w->out[i].data, r->out[i]->dtype, n);
+    }
+    return OX_OK;
+}
+
+ox_code ox_truth_integers(ox_arena *a, ox_run *r, const double *const *in, double **value, ox_error *err)
+{
+    ox_truth t = { 0 };
+    ox_error own = { 0 };
+    ox_run_fn *fn = f64_kernel(r);
+    size_t n_element = 0;
+    twin w;
+    ox_code code = make_outputs(a, r, &t, &n_element, &own); /* none need be a float */
+    if (code == OX_E_NOMEM)
+        return OX_FAIL(err, OX_E_NOMEM, "out of memory");
+    OX_TRY(read_inputs(a, r, in, &t, err));
+    bool moves = (r->op->flags & OX_VIEW) || strcmp(r->op->name, "OptionalGetElement") == 0;
+    if (moves && r->n_in > 0 && t.in[0] && ox_count(r->in[0]) == ox_count(r->out[0])) {
+        value[0] = (double *)(uintptr_t)t.in[0];
+        return OX_OK;
+    }
+    if (!fn || moves)
+        return OX_OK;
+    OX_TRY(make_twin(a, r, &t, &w, err));
+    code = OX_OK;
+    if (!change_integers(a, r, in, &w, &code))
+        return code == OX_OK ? OX_OK : OX_FAIL(err, code, "out of memory");
+    w.run.err = &own;
+    code = r->op->prepare ? r->op->prepare(&w.run) : OX_OK;
+    if (code == OX_OK)
+        code = fn(&w.run);
+    if (code == OX_OK)
+        OX_TRY(read_integers(a, r, &w, value, err));
+    for (int i = 0; i < r->n_out; i++)
+        if (w.out[i].buf)
+            ox_tensor_release(&w.out[i]);
+    return code == OX_E_NOMEM ? OX_FAIL(err, code, "out of memory") : OX_OK;
 }
 
 /* ---- the node as it might have been ---- */
@@ -299,7 +419,7 @@ ox_code ox_truth_replay(ox_arena *a, const ox_run *from, const ox_op *op, const 
     if (n_element == 0)
         return OX_OK;
     if (!op->oracle)
-        return by_kernel(a, &r, t, err);
+        return by_kernel(a, &r, in, t, err);
     return by_twin(a, &r, t, err);
 }
 
@@ -338,7 +458,7 @@ ox_code ox_truth_of(ox_arena *a, ox_run *r, const double *const *in, ox_truth *t
     if (op->oracle && r->frame->step->done) /* computed while planning: its state is gone */
         OX_TRY(by_twin(a, r, t, err));
     else
-        OX_TRY(op->oracle ? by_oracle(r, t) : by_kernel(a, r, t, err));
+        OX_TRY(op->oracle ? by_oracle(r, t) : by_kernel(a, r, in, t, err));
     if (!op->oracle)
         guess_magnitudes(r, t);
     for (int i = 0; i < r->n_out; i++) {

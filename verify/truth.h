@@ -34,6 +34,11 @@ ox_code ox_truth_replay(ox_arena *a, const ox_run *from, const ox_op *op, const 
                         const double *const *in, ox_truth *t, ox_tensor *const **out, ox_error *err)
     OX_MUST_CHECK;
 
+/* What the node's own kernel makes of other inputs, integers among them, in its integer outputs: value[i] is
+ * left NULL where it cannot be had (another shape, no kernel in double, beyond what a double holds). */
+ox_code ox_truth_integers(ox_arena *a, ox_run *r, const double *const *in, double **value, ox_error *err)
+    OX_MUST_CHECK;
+
 /* Bound of one element under an error model: y exact, mag the oracle's magnitude (NaN: |y|). */
 double ox_error_bound(ox_error_model m, ox_dtype dtype, double y, double mag);
 /* The same for n elements; the bounds replace the magnitudes. */

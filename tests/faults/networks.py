@@ -458,7 +458,7 @@ FILES = {f"super_resolution_{n}": OWN / f"{n}.onnx" for n in ("dynamo_opset18", 
 # Names that are not here are fed as they lie there.
 SMALLER = {
     "super_resolution_dynamo_opset18": {2: 48, 3: 40}, "super_resolution_dynamo_opset23": {2: 48, 3: 40},
-    "coreml_fns_candy": {2: 96, 3: 80}, "pt_super_resolution": {2: 64, 3: 56},
+    "coreml_fns_candy": {2: 96, 3: 80},
 }
 # Of bench/models.py those that a fault a class does not keep busy for hours.
 BENCH = ("efficientnet_b0", "lstm", "mobilenet_v2", "mobilenet_v3_large", "resnet50_int8", "speech_conv1d")

@@ -142,7 +142,10 @@ def main():
     with concurrent.futures.ProcessPoolExecutor(options.jobs) as pool:
         running = {pool.submit(run_one, options, n): n for n in sorted(names, key=networks.last_first)}
         for f in concurrent.futures.as_completed(running):
-            found = f.result()
+            try:
+                found = f.result()
+            except Exception as e:  # the others go on
+                found = [{"key": "broken", "task": repr(e), "network": running[f], "status": "left"}]
             rows += found
             table.tell(running[f], found, options.verbose)
     passed = table.report(rows, names)

@@ -36,12 +36,22 @@ class Pair:
         self.args = save_feeds(feeds, folder)
         self.reference = folder / "reference.npz"
         self.values = all_values(program, self.path, self.args, self.reference)
+        if self.values is None:
+            raise ValueError(f"{name} does not run")
         self.own = dict(self.values)
         by = honest.onnxruntime_values(model, feeds)
         if by:
             np.savez(self.reference, **by)
             self.values.update(by)
         self.weight = sum(v.size for v in self.own.values()) + 1000 * len(model.graph.node)
+
+    def before_rounding(self, value):
+        """x / scale of a QuantizeLinear with one scale; None: not made by one."""
+        for n in self.model.graph.node:
+            if value in n.output and n.op_type == "QuantizeLinear":
+                x, scale = (faults.Edit(self.model, self.own, self.feeds).value(i) for i in n.input[:2])
+                return x.astype(np.float64) / scale.astype(np.float64) if scale.size == 1 else None
+        return None
 
     def faults_of_a_kind(self, quick):
         """How many: fewer where each costs seconds.  By size, so that every machine tries the same."""
@@ -147,7 +157,7 @@ def judge(program, pair, f, e, value):
         return result("loud" if not f.by_reference and values() is None else "missed", r.stderr.strip())
     t = json.loads(r.stdout)
     if t["first"] is None:
-        change = effect((values() or {}).get(value), pair.own[value])
+        change = effect((values() or {}).get(value), pair.own[value], pair.before_rounding(value))
         return result("below" if change < BELOW else "missed", f"change {change:.3g}")
     causes = [x["cause"] for x in t["explanations"]]
     text = f'{t["first"]["op"]} {t["first"]["value"]} {value}: ' + "; ".join(
@@ -155,8 +165,9 @@ def judge(program, pair, f, e, value):
     return result("found", text, t["first"]["value"] == value, bool(causes) and causes[0] in f.accept)
 
 
-def effect(a, b):
-    """The largest change over the value's root mean square."""
+def effect(a, b, before=None):
+    """The largest change over the value's root mean square.  Of a quantiser, whose input in steps is given: of
+    what it rounds, if that lies so close to a tie that a step is all that has come of it."""
     if a is None or a.shape != b.shape:
         return np.inf
     if a.dtype.kind not in "fiub":
@@ -165,6 +176,8 @@ def effect(a, b):
         d = np.abs(a.astype(np.float64) - b)
         d = np.where(a == b, 0, d)
         size = np.sqrt(np.mean(np.square(b.astype(np.float64))))
+        if before is not None and np.max(d, initial=0) == 1:
+            d = np.where(d == 1, np.abs(before - np.floor(before) - 0.5), 0)
         return np.nan_to_num(np.max(d, initial=0) / max(size, 1e-300), nan=np.inf)
 
 
