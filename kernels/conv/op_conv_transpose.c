@@ -1,7 +1,7 @@
 /* ConvTranspose.  X (N, C, D1 ...), W (C, M / group, k1 ...), B (M) -> Y (N, M, o1 ...): input i of
  * a dimension adds W[k] to output i * stride + k * dilation - pad.
  *
- * A plain path sums in double.  For speed: small images as one product (spread.c); else an ordinary
+ * A plain path sums in double.  For speed: small images as one product (scatter.c); else an ordinary
  * convolution for each phase of the strides (phases.c); and for float64, few channels, or few inputs under a
  * large kernel, a matrix product that makes all products of an input with the filters, whose parts are then
  * added up output row by output row.  The onnxrun_* attributes
@@ -195,7 +195,7 @@ static ox_code FN(run)(ox_run *r)
 {
     const struct transpose *s = r->state;
     struct job j = { .r = r };
-    if (s->phases.n_phases || s->spread.used)
+    if (s->phases.n_phases || s->scatter.used)
         return run_fast(r, s);
     if (!s->by_product)
         return FN(plain)(r);
@@ -211,7 +211,7 @@ static ox_code FN(run)(ox_run *r)
 #include "kernels/conv/act.h"
 #include "kernels/conv/oracle.h"
 #include "kernels/conv/phases.h"
-#include "kernels/conv/spread.h"
+#include "kernels/conv/scatter.h"
 #include "kernels/gemm/gemm.h"
 
 #include <math.h>
@@ -230,7 +230,7 @@ struct transpose {
     ox_activation act;
     const ox_uk_conv *smooth;
     ox_phases phases;
-    ox_spread spread;
+    ox_scatter scatter;
 };
 /* What a kernel position of the last dimension adds: n elements of a row of `col` to a phase of the output row. */
 struct tap {
@@ -290,7 +290,7 @@ static ox_code run_fast(ox_run *r, const struct transpose *s)
     const ox_tensor *b = r->n_in > 2 ? r->in[2] : NULL;
     ox_epilogue ep = { .bias_row = b ? b->data : NULL };
     ox_conv_set_activation(&s->act, s->smooth, false, &ep);
-    return s->spread.used ? ox_spread_run(r, &s->spread, &ep) : ox_phases_run(r, &s->phases, &ep);
+    return s->scatter.used ? ox_scatter_run(r, &s->scatter, &ep) : ox_phases_run(r, &s->phases, &ep);
 }
 
 /* ---- shapes ---- */
@@ -388,9 +388,9 @@ static ox_code infer(ox_run *r)
 
 static ox_code choose(ox_run *r, struct transpose *s, int64_t group)
 {
-    OX_TRY(ox_spread_prepare(r, &s->window, group, &s->spread));
-    if (s->spread.used) {
-        r->kernel = "spread";
+    OX_TRY(ox_scatter_prepare(r, &s->window, group, &s->scatter));
+    if (s->scatter.used) {
+        r->kernel = "scatter";
         return OX_OK;
     }
     /* A convolution of few channels leaves most of its tiles empty; a product has all positions' as well. */

@@ -1,5 +1,5 @@
-/* Transposed convolutions of small images: see spread.h. */
-#include "kernels/conv/spread.h"
+/* Transposed convolutions of small images: see scatter.h. */
+#include "kernels/conv/scatter.h"
 
 #include "kernels/conv/algo.h"
 
@@ -27,7 +27,7 @@ static int64_t output_of(const ox_window *g, int64_t i, int64_t k)
 }
 
 /* Terms of an output in the order of the kernel's positions. */
-static ox_code find_terms(ox_run *r, const ox_window *g, ox_spread *p)
+static ox_code find_terms(ox_run *r, const ox_window *g, ox_scatter *p)
 {
     uint32_t *first = ox_state_alloc(r, p->out + 2, sizeof(*first));
     uint32_t *term = ox_state_alloc(r, p->in * p->kernel, sizeof(*term));
@@ -56,7 +56,7 @@ static ox_code find_terms(ox_run *r, const ox_window *g, ox_spread *p)
 /* ---- weights ---- */
 
 struct packing {
-    const ox_spread *p;
+    const ox_scatter *p;
     float *part; /* one group's, (C / group, kernel, M / group) */
 };
 
@@ -64,7 +64,7 @@ struct packing {
 static void pack(void *to, const ox_tensor *w, const void *ctx)
 {
     const struct packing *q = ctx;
-    const ox_spread *p = q->p;
+    const ox_scatter *p = q->p;
     const float *from = w->data;
     for (size_t g = 0; g < p->group; g++, from += p->c_group * p->m_group * p->kernel) {
         float *part = q->part;
@@ -76,11 +76,11 @@ static void pack(void *to, const ox_tensor *w, const void *ctx)
     }
 }
 
-ox_code ox_spread_prepare(ox_run *r, const ox_window *g, int64_t group, ox_spread *p)
+ox_code ox_scatter_prepare(ox_run *r, const ox_window *g, int64_t group, ox_scatter *p)
 {
     const ox_tensor *x = r->in[0], *w = r->in[1];
     size_t bytes;
-    *p = (ox_spread){ .n = (size_t)x->dim[0], .group = (size_t)group, .m_group = (size_t)w->dim[1],
+    *p = (ox_scatter){ .n = (size_t)x->dim[0], .group = (size_t)group, .m_group = (size_t)w->dim[1],
                       .c_group = (size_t)(w->dim[0] / group), .in = (size_t)ox_numel(x, 2, x->rank),
                       .out = (size_t)ox_numel(r->out[0], 2, x->rank), .kernel = (size_t)ox_numel(w, 2, w->rank) };
     if (!(r->in_const & 2) || !w->data || !ox_count(w) || !ox_count(r->out[0]) || p->in == 0 || p->in > MAX_PIXELS ||
@@ -94,7 +94,7 @@ ox_code ox_spread_prepare(ox_run *r, const ox_window *g, int64_t group, ox_sprea
     OX_TRY(find_terms(r, g, p));
     struct packing q = { p, ox_scratch_array(r, p->c_group * p->gemm.n, sizeof(float)) };
     char key[48];
-    snprintf(key, sizeof(key), "spread %zu by %zu", p->group, p->kernel);
+    snprintf(key, sizeof(key), "scatter %zu by %zu", p->group, p->kernel);
     if (!q.part || !ox_mul_size(&bytes, p->group, ox_gemm_pack_b_bytes(&p->gemm)) ||
         !(p->packed = ox_packed(r, 1, key, bytes, pack, &q)))
         return OX_NO_MEMORY(r);
@@ -105,7 +105,7 @@ ox_code ox_spread_prepare(ox_run *r, const ox_window *g, int64_t group, ox_sprea
 /* ---- running ---- */
 
 struct job {
-    const ox_spread *p;
+    const ox_scatter *p;
     const ox_epilogue *ep;
     const float *product, *bias; /* of one image and group */
     float *sums, *y;             /* sums: [worker][PIXELS][m_group] */
@@ -120,7 +120,7 @@ static void add(size_t n, const float *x, float *y)
 static void fold(void *ctx, int64_t block, int worker)
 {
     const struct job *j = ctx;
-    const ox_spread *p = j->p;
+    const ox_scatter *p = j->p;
     size_t m = p->m_group, start = (size_t)block * PIXELS, n = OX_MIN(p->out - start, (size_t)PIXELS);
     float *sums = j->sums + (size_t)worker * PIXELS * m;
     for (size_t o = 0; o < n; o++) {
@@ -139,7 +139,7 @@ static void fold(void *ctx, int64_t block, int worker)
         j->ep->map(n, j->y + c * p->out + start, j->y + c * p->out + start, j->ep->params);
 }
 
-ox_code ox_spread_run(ox_run *r, const ox_spread *p, const ox_epilogue *ep)
+ox_code ox_scatter_run(ox_run *r, const ox_scatter *p, const ox_epilogue *ep)
 {
     size_t threads = (size_t)ox_pool_threads(r->pool), pack_bytes = ox_gemm_pack_b_bytes(&p->gemm);
     float *product = ox_scratch_array(r, p->in * p->gemm.n, sizeof(*product));
