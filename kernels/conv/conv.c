@@ -112,14 +112,17 @@ static bool choose_narrow(ox_conv_plan *p, uint32_t isa)
     return 4 * w >= 3 * ox_round_up(w, lanes) && ox_conv_use(p, &ox_conv_direct, isa);
 }
 
-/* Depthwise: rows that would leave many lanes empty, or none of them more than a vector, are turned. */
+/* Depthwise: turned are rows that would leave many lanes empty, or none of them more than a vector, and where
+ * turning is little beside the products; the rest goes as it lies. */
 static bool choose_depthwise(ox_conv_plan *p, uint32_t isa)
 {
     size_t w = p->out[2], lanes = (size_t)p->tile->nr / 2, all = ox_round_up(w, lanes);
     bool small = w <= OX_WINO_LANES && p->in[1] * p->in[2] <= 256, empty = p->stride[2] == 1 && 3 * w < 2 * all;
-    if ((small || empty) && 4 * p->c >= 3 * ox_round_up(p->c, OX_WINO_LANES) && ox_conv_use(p, &ox_conv_lanes, isa))
+    bool turn = 4 * p->c >= 3 * ox_round_up(p->c, OX_WINO_LANES) && p->in[1] * p->in[2] <= 1 << 14;
+    if (turn && (small || empty || p->k[1] * p->k[2] > 25) && ox_conv_use(p, &ox_conv_lanes, isa))
         return true;
-    return ox_conv_use(p, &ox_conv_plane, isa) || ox_conv_use(p, &ox_conv_depthwise, isa);
+    return ox_conv_use(p, &ox_conv_plane, isa) || (turn && ox_conv_use(p, &ox_conv_lanes, isa)) ||
+           ox_conv_use(p, &ox_conv_depthwise, isa);
 }
 
 bool ox_conv_choose(ox_conv_plan *p, uint32_t isa, bool allow_winograd)

@@ -156,8 +156,8 @@ typedef void ox_lanes_fn(const ox_lanes *t);
 /* Depthwise on a whole channel, read where it lies: for y0 <= r < y1, j < n_cols
  *   y[r * n_cols + j] = act(bias + d + sum over ky < kh, kx < kw of
  *                           w[ky * kw + kx] * x[r * step + ky - top][j * step + kx * dil - left])
- * where x is 0 outside height x width.  kh is 1, 3, 5 or 7 and kw at most 7; step is
- * 1, or 2 with dil 1 and kh below 7. */
+ * where x is 0 outside height x width.  kh is 1, 3 or 5 and kw at most 7; step is
+ * 1, or 2 with dil 1. */
 typedef struct ox_plane {
     const float *x;
     size_t       height, width;

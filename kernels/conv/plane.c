@@ -16,7 +16,7 @@ static bool fit(ox_conv_plan *p, uint32_t isa)
 {
     size_t kh = p->k[1], step = p->stride[2];
     if (p->f64 || p->group != p->c || p->in[0] != 1 || p->out[0] != 1 || p->k[0] != 1 || p->pad[0] != 0 ||
-        kh > 7 || kh % 2 == 0 || p->k[2] > 7 || (kh == 7 && step == 2) || (kh > 1 && p->dil[1] != 1) || (step != 1 && (step != 2 || p->dil[2] != 1)) ||
+        kh > 5 || kh % 2 == 0 || p->k[2] > 7 || (kh > 1 && p->dil[1] != 1) || (step != 1 && (step != 2 || p->dil[2] != 1)) ||
         (p->stride[1] != step && p->out[1] != 1) || OX_PRODUCT(p->n, p->c, p->out[1]) > INT64_MAX / 64 ||
         OX_PRODUCT(p->in[1], p->in[2]) > INT32_MAX || p->pad[1] > INT32_MAX || p->pad[2] > INT32_MAX ||
         OX_PRODUCT(p->k[2], p->dil[2]) > INT32_MAX || OX_PRODUCT(p->out[1], p->out[2]) > INT32_MAX)

@@ -102,7 +102,7 @@ OX_INLINE void plane_block(const ox_plane *t, const plane_strip *strip, size_t r
         const bool both = step == 2 && kx + 1 < t->kw;
         const float *x = x0 + kx * t->dil, *w = t->w + kx;
         const vm *mask = strip->mask[kx];
-        vf w0[7], w1[7];
+        vf w0[5], w1[5];
         OX_UNROLL for (int ky = 0; ky < kh; ky++, w += t->kw) {
             w0[ky] = vf_set1(w[0]);
             w1[ky] = both ? vf_set1(w[1]) : vf_zero();
@@ -191,7 +191,6 @@ OX_INLINE void plane(const ox_plane *t, const int kh, const int step)
 PLANE(1, 1)
 PLANE(3, 1)
 PLANE(5, 1)
-PLANE(7, 1)
 PLANE(1, 2)
 PLANE(3, 2)
 PLANE(5, 2)
@@ -199,8 +198,8 @@ PLANE(5, 2)
 
 void NAME(plane_f32)(const ox_plane *args)
 {
-    static ox_plane_fn *const by_size[2][4] = { { plane_1_1, plane_3_1, plane_5_1, plane_7_1 },
-                                                { plane_1_2, plane_3_2, plane_5_2, NULL } };
+    static ox_plane_fn *const by_size[2][3] = { { plane_1_1, plane_3_1, plane_5_1 },
+                                                { plane_1_2, plane_3_2, plane_5_2 } };
     const ox_plane local = *args;
     by_size[local.step - 1][local.kh / 2](&local);
 }

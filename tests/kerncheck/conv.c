@@ -448,12 +448,10 @@ static void check_plane(kc *k, const ox_uk_conv *row, size_t n_cols)
 {
     kc_values values = (kc_values)kc_below(k, KC_N_VALUES);
     ox_plane t = { .n_cols = n_cols, .step = 1 + kc_below(k, 2), .dil = 1, .kw = 1 + kc_below(k, 7),
-                   .kh = 1 + 2 * kc_below(k, 4), .bias = (float)kc_unit(k), .act = some_act(k) };
+                   .kh = 1 + 2 * kc_below(k, 3), .bias = (float)kc_unit(k), .act = some_act(k) };
     size_t n_rows = 1 + kc_below(k, 9), spare = kc_below(k, 4);
     if (t.step == 1)
         t.dil += kc_below(k, 3);
-    else if (t.kh == 7)
-        t.kh = 5;
     t.top = kc_below(k, t.kh + 2), t.left = kc_below(k, (t.kw - 1) * t.dil + 3);
     size_t whole_w = (n_cols - 1) * t.step + (t.kw - 1) * t.dil + 1, whole_h = (n_rows - 1) * t.step + t.kh;
     t.width = whole_w > t.left + spare ? whole_w - t.left - spare : 1;
