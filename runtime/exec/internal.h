@@ -27,6 +27,7 @@ struct ox_session {
     size_t         scratch_peak;
     uint64_t       random;     /* state of the seed generator */
     bool           profiling;
+    bool        half_constants; /* float32 constants that were float16 in the file (opt/widen_half.c) */
     bool           keep_quantised; /* while optimising: constants stay behind DequantizeLinear */
     int64_t        inner_ns;  /* profiling: of the steps that the current one ran in its subgraphs */
     ox_node_profile *profiles; size_t n_profile, cap_profile;

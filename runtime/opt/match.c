@@ -136,7 +136,7 @@ static void poly_add(ox_poly *z, const ox_poly *a, const ox_poly *b, double sign
 static bool poly_node(const ox_node *n, const ox_poly *a, const ox_poly *b, ox_poly *p)
 {
     ox_poly square, inverse = { .c[0][0] = 1 / b->c[0][0] }, c = { .c[0][0] = b->c[0][0] };
-    bool constant = ox_poly_is(b, &c);
+    bool constant = ox_poly_is(b, &c, 0);
     if (ox_is_op(n, "Add") || ox_is_op(n, "Sub")) {
         poly_add(p, a, b, ox_is_op(n, "Add") ? 1 : -1);
         return true;
@@ -171,11 +171,13 @@ bool ox_poly_of(ox_graph *g, int v, int x, int e, int depth, ox_poly *p)
            ox_poly_of(g, n->in[1], x, e, depth - 1, &b) && poly_node(n, &a, &b, p);
 }
 
-bool ox_poly_is(const ox_poly *p, const ox_poly *want)
+bool ox_poly_is(const ox_poly *p, const ox_poly *want, double slack)
 {
-    for (int i = 0; i < 8; i++)
-        if (!ox_about(p->c[i / 2][i % 2], want->c[i / 2][i % 2]))
+    for (int i = 0; i < 8; i++) {
+        double c = want->c[i / 2][i % 2];
+        if (!(fabs(p->c[i / 2][i % 2] - c) <= slack * fabs(c)))
             return false;
+    }
     return true;
 }
 

@@ -38,7 +38,8 @@ bool ox_permutes(const ox_node *n, int rank, const int *perm);
 /* Value v as a polynomial in value x (degree 3) and value e (degree 1): sum of c[i][j] x^i e^j. */
 typedef struct ox_poly { double c[4][2]; } ox_poly;
 bool ox_poly_of(ox_graph *g, int v, int x, int e, int depth, ox_poly *p);
-bool ox_poly_is(const ox_poly *p, const ox_poly *want);
+/* The same but for `slack`, relative to each coefficient. */
+bool ox_poly_is(const ox_poly *p, const ox_poly *want, double slack);
 
 /* Turns n into another operator with one output, its last; false: none of that name and version, or out
  * of memory.  Attributes are dropped. */

@@ -140,6 +140,7 @@ static int wide_of(widening *w, int v, ox_error *err)
     if (!is_half(w, v) || w->wide[v] >= 0)
         return is_half(w, v) ? w->wide[v] : v;
     bool constant = w->g->value[v].constant && !w->g->value[v].is_input;
+    w->s->half_constants = w->s->half_constants || (constant && type_of(w, v)->dtype == OX_F16);
     return w->wide[v] = constant ? wide_constant(w, v, err) : twin(w, v, OX_F32, "float");
 }
 

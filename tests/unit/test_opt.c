@@ -408,6 +408,10 @@ START_TEST(half)
     x = cast(start_x(), OX_BF16);
     output(cast(op1("Neg", op1("Abs", x)), OX_F32));
     ck_assert_str_eq(fused_with(2e-2), "Abs Neg Cast"); /* the output keeps its node */
+    x = cast(start_x(), OX_F16); /* 1.4142 as a half is 1.4140625 */
+    int e = op1("Erf", op2("Div", x, cast(scalar(1.41421354), OX_F16)));
+    output(op2("Mul", op2("Mul", x, op2("Add", e, cast(scalar(1), OX_F16))), cast(scalar(0.5), OX_F16)));
+    ck_assert_str_eq(fused_with(2e-3), "Gelu Cast");
 }
 END_TEST
 
