@@ -1,10 +1,13 @@
 /* The thread pool.
  *
- * A job is a count of blocks still to claim (`remaining`) and of blocks not yet finished
- * (`pending`). A thread claims a block by decrementing `remaining`; only a result above zero
- * entitles it to read the job, and the job cannot change before that block is finished, so the job
- * itself needs no lock. A decrement that comes late finds zero (and leaves a harmless negative
- * number, which the next job overwrites) or claims a block of the next job, which is just as good.
+ * A job is cut into a range of blocks for each thread, each with a count of those still to claim
+ * (`left`), and a count of blocks not yet finished (`pending`).  A thread takes the blocks of its own
+ * range, then those that others have left.  So the same thread gets the same part of one job after
+ * the other, and finds in its cache what it wrote there.  A block is claimed by decrementing `left`;
+ * only a result above zero entitles to read the job, and the job cannot change before that block is
+ * finished, so the job itself needs no lock. A decrement that comes late finds zero (and leaves a
+ * harmless negative number, which the next job overwrites) or claims a block of the next job, which
+ * is just as good.
  *
  * Idle workers spin for a moment, or for as long as a session's run lasts (up to a millisecond: such
  * a run has another job soon, and waking a thread takes tens of microseconds), and then sleep on the
@@ -33,6 +36,7 @@ enum {
     ALONE_NS = 8000,   /* of those without giving way to other threads */
     AWAY_NS = 50000,   /* who gave way for longer shares this CPU, and had better be woken on another */
     MAX_THREADS = 1024,
+    RANGES = 16, /* at most: threads beyond share them */
 };
 
 /* A word to sleep on. */
@@ -45,6 +49,11 @@ typedef struct word {
 #endif
 } word;
 
+typedef struct range {
+    _Alignas(LINE) _Atomic int64_t left; /* blocks end - left .. end - 1 are still to claim */
+    int64_t end;                         /* written, like the rest of the job, by the client */
+} range;
+
 typedef struct worker {
     ox_pool  *pool;
     int       index;
@@ -55,8 +64,7 @@ struct ox_pool {
     /* the job: written by the client that holds `client` */
     ox_block_fn *fn;
     void        *ctx;
-    int64_t      n_blocks;
-    _Alignas(LINE) _Atomic int64_t remaining;
+    range        range[RANGES];
     _Alignas(LINE) _Atomic int64_t pending;
     word wake, done;
     _Alignas(LINE) pthread_mutex_t client; /* held for one job */
@@ -64,6 +72,7 @@ struct ox_pool {
     _Alignas(LINE) _Atomic bool stop;      /* from here on: read often, written seldom */
     _Atomic int  n_runs;                   /* in progress: ox_pool_begin */
     int          n_threads;                /* with the caller */
+    int          n_ranges;
     bool         spins;
     worker      *workers; /* n_threads - 1 of them */
 };
@@ -182,16 +191,19 @@ static bool spin_until(const ox_pool *p, const _Atomic int64_t *count, bool zero
 
 /* ---- working ---- */
 
-/* Runs blocks until none is left to claim. */
+/* Runs blocks until none is left to claim, those of the thread's own range first. */
 static void work(ox_pool *p, int index)
 {
     int64_t finished = 0;
-    while (atomic_load_explicit(&p->remaining, memory_order_relaxed) > 0) {
-        int64_t left = atomic_fetch_sub_explicit(&p->remaining, 1, memory_order_acq_rel);
-        if (left <= 0)
-            break;
-        p->fn(p->ctx, p->n_blocks - left, index);
-        finished++;
+    for (int i = 0; i < p->n_ranges; i++) {
+        range *r = &p->range[(index + i) % p->n_ranges];
+        while (atomic_load_explicit(&r->left, memory_order_relaxed) > 0) {
+            int64_t left = atomic_fetch_sub_explicit(&r->left, 1, memory_order_acq_rel);
+            if (left <= 0)
+                break;
+            p->fn(p->ctx, r->end - left, index);
+            finished++;
+        }
     }
     if (finished &&
         atomic_fetch_sub_explicit(&p->pending, finished, memory_order_acq_rel) == finished &&
@@ -205,12 +217,12 @@ static void *worker_main(void *arg)
     ox_pool *p = w->pool;
     inside = p;
     inside_worker = w->index;
+    const _Atomic int64_t *own = &p->range[w->index % p->n_ranges].left;
     while (!atomic_load(&p->stop)) {
         uint32_t seen = atomic_load(&p->wake.value);
-        if (atomic_load(&p->remaining) > 0)
-            work(p, w->index);
-        else if (!atomic_load(&p->stop) && !spin_until(p, &p->remaining, false))
-            word_wait(&p->wake, seen);
+        if (atomic_load(own) <= 0 && !atomic_load(&p->stop) && !spin_until(p, own, false))
+            word_wait(&p->wake, seen); /* woken for a job, perhaps in place of another */
+        work(p, w->index);
     }
     return NULL;
 }
@@ -233,6 +245,18 @@ static void wait_done(ox_pool *p)
     }
 }
 
+/* Posts the job, in ranges as even as can be; the caller's, the first, is the last to be posted. */
+static void cut(ox_pool *p, int64_t n_blocks)
+{
+    int64_t end = n_blocks;
+    for (int i = p->n_ranges; i-- > 0;) {
+        int64_t n = end / (i + 1);
+        p->range[i].end = end;
+        atomic_store_explicit(&p->range[i].left, n, memory_order_release);
+        end -= n;
+    }
+}
+
 void ox_pool_run(ox_pool *p, int64_t n_blocks, ox_block_fn *fn, void *ctx)
 {
     if (n_blocks <= 0)
@@ -247,9 +271,8 @@ void ox_pool_run(ox_pool *p, int64_t n_blocks, ox_block_fn *fn, void *ctx)
     }
     p->fn = fn;
     p->ctx = ctx;
-    p->n_blocks = n_blocks;
     atomic_store_explicit(&p->pending, n_blocks, memory_order_relaxed);
-    atomic_store_explicit(&p->remaining, n_blocks, memory_order_release);
+    cut(p, n_blocks);
     int n_workers = p->n_threads - 1;
     atomic_store_explicit(&p->used, true, memory_order_relaxed);
     word_signal(&p->wake, (int)OX_MIN(n_blocks - 1, n_workers), n_workers);
@@ -325,6 +348,7 @@ static ox_pool *pool_alloc(int n_threads)
     if (!word_init(&p->done))
         goto no_done;
     p->n_threads = 1;
+    p->n_ranges = OX_MIN(n_threads, RANGES); /* a range whose thread cannot be started is left to others */
     p->spins = n_threads <= usable_cpus();
     return p;
 no_done:
