@@ -49,7 +49,9 @@ ox_code ox_buf_fail(size_t n_bytes, ox_error *err)
 
 /* ---- buffers ---- */
 
-enum { LINE = 64 };
+/* While no more than LARGE_PAGED bytes live, large pages are asked for: a machine has few at hand, and making
+ * more takes longer than they save. */
+enum { LINE = 64, LARGE_PAGED = 128 << 20 };
 
 /* Lies in front of its data when it owns that, in one allocation. */
 struct ox_buf {
@@ -69,11 +71,12 @@ ox_buf *ox_buf_create(size_t n_bytes)
     if (n_bytes > SIZE_MAX / 2 || !ox_buf_charge(n_bytes))
         return NULL;
     /* the more whole large pages, the fewer small ones */
-    if (posix_memalign(&memory, n_bytes >= OX_LARGE_PAGE ? OX_LARGE_PAGE : LINE, n_bytes + LINE)) {
+    if (posix_memalign(&memory, n_bytes >= OX_LARGE_PAGE ? (size_t)OX_LARGE_PAGE : LINE, n_bytes + LINE)) {
         ox_buf_uncharge(n_bytes);
         return NULL;
     }
-    ox_large_pages(memory, n_bytes + LINE);
+    if (ox_buf_live() <= LARGE_PAGED)
+        ox_large_pages(memory, n_bytes + LINE);
     ox_buf *b = memory;
     memset(b, 0, sizeof(*b));
     atomic_init(&b->refs, 1);
