@@ -50,7 +50,7 @@ ISA_FILES = $(foreach l,sse42 avx2 avxvnni avx512 avx512vnni avx512vbmi avx512bf
 SRC     := $(wildcard runtime/*.c runtime/*/*.c verify/*.c proto/*.c kernels/*.c kernels/*/*.c)
 SRC     := $(filter-out $(ISA_FILES),$(SRC))
 ISA_SRC := $(foreach l,$(LEVELS),$(wildcard kernels/*/$(l).c))
-SCALAR  := $(wildcard kernels/*/scalar.c)
+SCALAR  := $(wildcard kernels/*/scalar.c runtime/*/scalar.c)
 CLI     := $(wildcard cli/*.c)
 UNIT    := $(wildcard tests/unit/*.c)
 KCHECK  := $(wildcard tests/kerncheck/*.c)
@@ -117,6 +117,8 @@ conformance-types: $(B)/onnxrun ## every operator, version and combination of ty
 	tests/types/run.sh $(B)/onnxrun -- $(T)
 bounds: $(B)/onnxrun ## our results within their error bounds: all fetched cases and networks
 	tests/bounds/run.sh $(B)/onnxrun all
+cost: $(B)/onnxrun ## a verdict on the super-resolution network, in plain runs; T: numbers of threads
+	tests/cost/run.sh $(B)/onnxrun $(T)
 models: $(B)/onnxrun ## whole networks against their frameworks
 	tests/models/run.sh $(B)/onnxrun
 asan: ## all tests under AddressSanitizer
@@ -156,5 +158,5 @@ uninstall:
 
 clean: ; rm -rf build
 .PHONY: check-arm64 check-emulated bench bench-models
-.PHONY: all help unit fuzz kerncheck accuracy accuracy-quick lint cli check conformance conformance-types bounds faults models asan ubsan tsan valgrind install uninstall clean FORCE
+.PHONY: all help unit fuzz kerncheck accuracy accuracy-quick lint cli check conformance conformance-types bounds cost faults models asan ubsan tsan valgrind install uninstall clean FORCE
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -183,7 +183,21 @@ typedef struct ox_oracle {
 typedef ox_code ox_oracle_fn(ox_oracle *o);
 typedef double  ox_exact1(double x, const void *params);
 typedef double  ox_exact2(double x, double y, const void *params);
+/* The truth of output 0 part by part, for outputs whose doubles would fill memory and not fit any cache.  A
+ * part gives fn stretches of elements that lie side by side, alive for the call only; fn may spoil mag. */
+typedef void ox_stretch_fn(void *ctx, int64_t from, int64_t n, const double *value, double *mag);
+typedef struct ox_parts {
+    ox_run               *r;
+    const double *const  *in;      /* as the oracle's; NULL, or a NULL entry: the run's own input serves */
+    int64_t               n;       /* how many parts, cut by shape; 0: this node is not cut */
+    size_t                scratch; /* bytes that each worker needs, 64-byte aligned */
+    double                terms;   /* as the oracle's */
+    void                 *state;
+    void (*part)(const struct ox_parts *p, int64_t i, void *scratch, ox_stretch_fn *fn, void *ctx);
+} ox_parts;
+typedef ox_code ox_parts_fn(ox_parts *p);
 ox_code ox_map1_oracle(ox_oracle *o, ox_exact1 *fn, const void *params);
+ox_code ox_loop1_oracle(ox_oracle *o, ox_loop1 *loop, const void *params); /* a loop over doubles */
 ox_code ox_map2_oracle(ox_oracle *o, ox_exact2 *fn, const void *params);
 
 typedef enum ox_error_kind {
@@ -229,6 +243,7 @@ struct ox_op {
     ox_run_fn     *run[OX_N_DTYPES]; /* by the type of `key` */
     ox_run_fn     *run_any;    /* for types that run[] lacks: no widening then */
     ox_oracle_fn  *oracle;     /* NULL: the f64 kernel on f64 inputs serves */
+    ox_parts_fn   *parts;      /* optional: the oracle's values, part by part; fills in all but r and in */
     ox_error_model error;
     size_t         state_size;
     int            key;

@@ -51,14 +51,21 @@ typedef struct ox_pointwise {
 } ox_pointwise;
 size_t ox_pointwise_buffer(int n_in);
 
+/* A node whose truth from our own inputs comes in parts (ox_op.parts). */
+typedef struct ox_by_parts {
+    ox_parts parts;
+    char    *scratch; /* parts.scratch bytes for each worker of the pool */
+} ox_by_parts;
+
 /* What the pass starts from, and the chain's difference from ours.  One of these tells the truth: by;
- * chain (with fresh, if judged); fresh, plus more where not NULL. */
+ * chain (with fresh, if judged); fresh or parts, plus more where not NULL. */
 typedef struct ox_measure {
     const ox_tensor    *ours;
     size_t              n;
     const ox_pointwise *by;
+    const ox_by_parts  *parts;
     const double       *chain;
-    const float        *more;
+    const float        *more;          /* may be change */
     const double       *fresh, *bound; /* from our own inputs; bound NULL: not judged */
     float              *change;        /* out: chain - ours; NULL: not wanted */
     bool                told;          /* change is given: the chain is ours + change */

@@ -1,6 +1,8 @@
 #include "verify/chain.h"
+#include "runtime/tensor/spans.h"
 
 #include <math.h>
+#include <string.h>
 
 enum { BLOCK = 4096 };
 
@@ -11,6 +13,7 @@ typedef struct part { /* of one block */
 } part;
 
 typedef struct measuring {
+    const ox_spans *spans;
     ox_measure *m;
     part       *part;
     double      huge;
@@ -75,11 +78,10 @@ typedef struct span { /* n elements from `from` on, in double */
 static void careful(const measuring *k, part *p, const span *s)
 {
     float *change = k->m->change ? k->m->change + s->from : NULL;
-    *p = (part){ .first_bad = SIZE_MAX };
     for (size_t i = 0; i < s->n; i++) {
         double ours = s->ours[i], truth = s->truth[i], d = truth - ours;
         bool same = alike(ours, truth);
-        if (!isfinite(ours) && p->first_bad == SIZE_MAX) {
+        if (!isfinite(ours) && s->from + i < p->first_bad) {
             p->first_bad = s->from + i;
             p->overflow = isfinite(truth);
         }
@@ -99,62 +101,32 @@ static void careful(const measuring *k, part *p, const span *s)
     }
 }
 
-/* In lanes, so that a sum need not wait for the one before. */
-static void add_up(const double *a, const double *b, size_t n, double *size, double *error, double *most)
-{
-    enum { LANES = 8 };
-    double s[LANES] = { 0 }, e[LANES] = { 0 }, m[LANES] = { 0 };
-    size_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        for (size_t j = 0; j < LANES; j++) {
-            double d = a[i + j] - b[i + j], size_of = fabs(d);
-            s[j] += a[i + j] * a[i + j];
-            e[j] += d * d;
-            m[j] = size_of > m[j] ? size_of : m[j];
-        }
-    for (size_t j = 0; i < n; i++, j++) {
-        double d = a[i] - b[i];
-        s[j] += a[i] * a[i];
-        e[j] += d * d;
-        m[j] = fabs(d) > m[j] ? fabs(d) : m[j];
-    }
-    for (size_t j = 0; j < LANES; j++) {
-        *size += s[j];
-        *error += e[j];
-        *most = m[j] > *most ? m[j] : *most;
-    }
-}
-
 /* Most stretches hold nothing worse than what was seen: told without a branch an element. */
 enum { STRETCH = 256 };
 static void local_errors(const measuring *k, part *p, const span *s, size_t from, size_t end)
 {
     const double *ours = s->ours, *fresh = s->fresh, *bound = s->bound;
-    double margin = p->margin, local = p->local;
-    int worse = 0;
-    for (size_t i = from; i < end; i++) {
-        double d = fabs(ours[i] - fresh[i]);
-        worse |= !(d <= margin * bound[i]);
-        worse |= !(d <= local);
-    }
-    for (size_t i = from; i < end && worse; i++)
+    if (k->spans->within(end - from, ours + from, fresh + from, bound + from, p->margin, p->local))
+        return;
+    for (size_t i = from; i < end; i++)
         local_error(k, p, ours[i], fresh[i], bound[i]);
 }
 
+/* Adds to *p. */
 static void measure_span(const measuring *k, part *p, const span *s)
 {
-    double size = 0, error = 0, most = 0;
-    *p = (part){ .first_bad = SIZE_MAX, .finite = s->n };
-    add_up(s->truth, s->ours, s->n, &size, &error, &most);
-    if (!isfinite(size + error) || most > 3e38) {
+    double sizes[3] = { 0 };
+    k->spans->sizes(s->n, s->truth, s->ours, sizes);
+    if (!isfinite(sizes[0] + sizes[1]) || sizes[2] > 3e38) {
         careful(k, p, s);
         return;
     }
-    for (size_t i = 0; i < s->n && k->m->change && !k->m->told; i++)
-        k->m->change[s->from + i] = (float)(s->truth[i] - s->ours[i]);
-    p->size = size;
-    p->error = error;
-    p->most = most;
+    if (k->m->change && !k->m->told)
+        k->spans->difference(s->n, s->truth, s->ours, k->m->change + s->from);
+    p->size += sizes[0];
+    p->error += sizes[1];
+    p->finite += s->n;
+    p->most = sizes[2] > p->most ? sizes[2] : p->most;
     for (size_t at = 0; at < s->n && s->bound; at += STRETCH)
         local_errors(k, p, s, at, OX_MIN(s->n, at + STRETCH));
 }
@@ -171,8 +143,10 @@ static void input_span(const ox_tensor *x, const ox_link *l, size_t from, size_t
 {
     size_t at = ox_count(x) == 1 ? 0 : from, m = ox_count(x) == 1 ? 1 : n;
     ox_to_f64(ours, element(x, at), x->dtype, m);
-    for (size_t i = 0; i < m; i++)
-        chain[i] = ours[i] + (l && l->change ? (double)l->change[at + i] : 0);
+    if (l && l->change)
+        ox_spans_pick()->sum(m, ours, l->change + at, chain);
+    else
+        memcpy(chain, ours, m * sizeof(*chain));
 }
 
 /* The truth of a run of elements from ours (fresh) or the chain's inputs. */
@@ -238,6 +212,44 @@ static void pointwise_block(const measuring *k, part *p, span *s, int worker)
     measure_span(k, p, s);
 }
 
+/* ---- truths that come in parts ---- */
+
+typedef struct gathering {
+    const measuring *k;
+    part             all;
+    ox_error_model   model;
+} gathering;
+
+static void measure_stretch(void *ctx, int64_t from, int64_t n, const double *value, double *mag)
+{
+    enum { CHUNK = 1024 };
+    gathering *g = ctx;
+    const ox_measure *m = g->k->m;
+    double ours[CHUNK], sums[CHUNK];
+    ox_error_bounds(g->model, m->ours->dtype, (size_t)n, value, mag);
+    for (int64_t at = 0; at < n; at += CHUNK) {
+        span s = { .ours = ours, .fresh = value + at, .bound = mag + at, .truth = value + at,
+                   .from = (size_t)(from + at), .n = (size_t)OX_MIN(n - at, CHUNK) };
+        ox_to_f64(ours, element(m->ours, s.from), m->ours->dtype, s.n);
+        if (m->more) {
+            g->k->spans->sum(s.n, s.fresh, m->more + s.from, sums);
+            s.truth = sums;
+        }
+        measure_span(g->k, &g->all, &s);
+    }
+}
+
+static void measure_part(void *ctx, int64_t i, int worker)
+{
+    const measuring *k = ctx;
+    const ox_parts *p = &k->m->parts->parts;
+    ox_error_model model = p->r->op->error;
+    model.c *= ox_error_stretch(model, p->terms);
+    gathering g = { k, { .first_bad = SIZE_MAX }, model };
+    p->part(p, i, k->m->parts->scratch + (size_t)worker * p->scratch, measure_stretch, &g);
+    k->part[i] = g.all;
+}
+
 size_t ox_pointwise_buffer(int n_in) { return (size_t)(4 + 2 * n_in) * BLOCK; }
 
 static void measure_block(void *ctx, int64_t block, int worker)
@@ -247,6 +259,7 @@ static void measure_block(void *ctx, int64_t block, int worker)
     double ours[BLOCK], sums[BLOCK];
     span s = { .ours = ours, .from = (size_t)block * BLOCK };
     s.n = OX_MIN(m->n - s.from, (size_t)BLOCK);
+    k->part[block].first_bad = SIZE_MAX;
     ox_to_f64(ours, element(m->ours, s.from), m->ours->dtype, s.n);
     if (m->by) {
         pointwise_block(k, &k->part[block], &s, worker);
@@ -255,13 +268,11 @@ static void measure_block(void *ctx, int64_t block, int worker)
     s.fresh = m->fresh ? m->fresh + s.from : NULL;
     s.bound = m->bound ? m->bound + s.from : NULL;
     s.truth = m->chain ? m->chain + s.from : s.fresh;
-    for (size_t i = 0; i < s.n && m->told; i++)
-        sums[i] = ours[i] + (double)m->change[s.from + i];
     if (m->told)
-        s.truth = sums;
-    for (size_t i = 0; i < s.n && !m->chain && m->more; i++)
-        sums[i] = s.fresh[i] + (double)m->more[s.from + i];
-    if (!m->chain && m->more)
+        k->spans->sum(s.n, ours, m->change + s.from, sums);
+    else if (!m->chain && m->more)
+        k->spans->sum(s.n, s.fresh, m->more + s.from, sums);
+    if (m->told || (!m->chain && m->more))
         s.truth = sums;
     measure_span(k, &k->part[block], &s);
 }
@@ -279,35 +290,45 @@ static size_t find_bad(const ox_tensor *t, size_t n)
     return n;
 }
 
+static void merge(part *to, const part *from)
+{
+    to->size += from->size;
+    to->error += from->error;
+    to->finite += from->finite;
+    to->most = fmax(to->most, from->most);
+    to->local = fmax(to->local, from->local);
+    to->margin = fmax(to->margin, from->margin);
+    if (from->first_bad < to->first_bad) {
+        to->first_bad = from->first_bad;
+        to->overflow = from->overflow;
+    }
+    to->odd |= from->odd;
+}
+
 ox_code ox_measure_run(ox_measure *m, ox_pool *pool, ox_arena *a, ox_sighting *s, ox_error *err)
 {
-    size_t blocks = (m->n + BLOCK - 1) / BLOCK, finite = 0;
+    size_t blocks = m->parts ? (size_t)m->parts->parts.n : (m->n + BLOCK - 1) / BLOCK;
+    part all = { .first_bad = m->n };
     s->first_bad = m->n;
-    s->known = m->chain || m->fresh || m->by || m->told;
-    s->judged = m->bound || m->by;
+    s->known = m->chain || m->fresh || m->by || m->parts || m->told;
+    s->judged = m->bound || m->by || m->parts;
     if (!s->known) {
         s->first_bad = ox_is_float(m->ours->dtype) ? find_bad(m->ours, m->n) : m->n;
         return OX_OK;
     }
-    measuring k = { m, ox_arena_array(a, blocks + 1, sizeof(part)), ox_dtype_huge(m->ours->dtype) };
+    measuring k = { ox_spans_pick(), m, ox_arena_array(a, blocks + 1, sizeof(part)), ox_dtype_huge(m->ours->dtype) };
     if (!k.part)
         return OX_FAIL(err, OX_E_NOMEM, "out of memory");
-    ox_pool_run(pool, (int64_t)blocks, measure_block, &k);
-    for (size_t i = 0; i < blocks; i++) {
-        const part *p = &k.part[i];
-        s->size += p->size;
-        s->error += p->error;
-        finite += p->finite;
-        s->most = fmax(s->most, p->most);
-        s->local = fmax(s->local, p->local);
-        s->margin = fmax(s->margin, p->margin);
-        if (p->first_bad < s->first_bad) {
-            s->first_bad = p->first_bad;
-            s->overflow = p->overflow;
-        }
-        m->odd |= p->odd;
-    }
-    s->size = finite ? sqrt(s->size / (double)finite) : 0;
-    s->error = finite ? sqrt(s->error / (double)finite) : 0;
+    ox_pool_run(pool, (int64_t)blocks, m->parts ? measure_part : measure_block, &k);
+    for (size_t i = 0; i < blocks; i++)
+        merge(&all, &k.part[i]);
+    s->size = all.finite ? sqrt(all.size / (double)all.finite) : 0;
+    s->error = all.finite ? sqrt(all.error / (double)all.finite) : 0;
+    s->most = all.most;
+    s->local = all.local;
+    s->margin = all.margin;
+    s->first_bad = all.first_bad;
+    s->overflow = all.overflow;
+    m->odd = all.odd;
     return OX_OK;
 }

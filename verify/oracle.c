@@ -17,10 +17,11 @@ typedef struct walk {
 
 typedef struct node_truth { /* of the node under way */
     ox_truth chain, fresh;
-    float   *more;    /* chain - fresh of output 0; then there is no `chain` */
+    float   *more;    /* on the heap: chain - fresh of output 0; then there is no `chain` */
     bool     judged;
     float  **told;    /* [n_out] on the heap: chain - ours; then there is no `chain` either */
-    const ox_pointwise *by; /* neither: it is computed while it is measured */
+    const ox_pointwise *by; /* neither: it is computed while it is measured, */
+    const ox_by_parts *parts; /* ... or so is `fresh` */
     ox_steps steps;   /* of integer outputs */
 } node_truth;
 
@@ -184,6 +185,27 @@ static ox_code truth_by_blocks(walk *k, const ox_node *n, ox_run *r, node_truth 
     return OX_OK;
 }
 
+/* The node's own truth in parts, where nobody asks for its arrays; else fresh. */
+static ox_code truth_in_parts(walk *k, ox_run *r, node_truth *t)
+{
+    ox_by_parts *p = ox_arena_alloc(k->arena, sizeof(*p));
+    ox_error own = { 0 };
+    if (!p)
+        return OX_FAIL(k->err, OX_E_NOMEM, "out of memory");
+    ox_code code = ox_truth_parts(r, &p->parts, &own);
+    if (code == OX_E_NOMEM)
+        *k->err = own;
+    if (code == OX_E_NOMEM)
+        return code;
+    if (code != OX_OK || p->parts.n == 0)
+        return truth_or_none(k, r, NULL, &t->fresh);
+    p->scratch = ox_scratch_array(r, (size_t)ox_pool_threads(r->pool), p->parts.scratch);
+    if (!p->scratch)
+        return OX_FAIL(k->err, OX_E_NOMEM, "out of memory");
+    t->parts = p;
+    return OX_OK;
+}
+
 /* chain - ours of every output in float, so that the doubles need not stay; false: that does not tell it. */
 static bool tell(walk *k, const ox_run *r, node_truth *t)
 {
@@ -258,11 +280,13 @@ static ox_code truths(walk *k, const ox_node *n, ox_run *r, const double ***in, 
     t->judged = k->w->fresh;
     if (pointwise(k, n, r))
         return truth_by_blocks(k, n, r, t);
-    bool lean = moved && plain && k->w->fresh && k->w->lean && !wanted(k, n);
-    if (lean && linear(k, n, r)) {
-        OX_TRY(truth_or_none(k, r, NULL, &t->fresh));
+    bool lean = plain && k->w->fresh && k->w->lean && !wanted(k, n);
+    if (lean && moved && linear(k, n, r)) {
+        OX_TRY(truth_in_parts(k, r, t));
         return by_change(k, n, r, t);
     }
+    if (lean && !moved)
+        return truth_in_parts(k, r, t);
     if (lean)
         return truths_in_turn(k, n, r, in, t);
     if (k->w->fresh || (!moved && plain))
@@ -345,6 +369,21 @@ static ox_code give_arrays(walk *k, ox_sighting *s, const node_truth *t, const o
     return OX_OK;
 }
 
+/* A difference overflowed: with arrays the chain can go on from doubles. */
+static ox_code measure_whole(walk *k, ox_sighting *s, node_truth *t, ox_measure *m)
+{
+    bool moved = m->more != NULL;
+    t->parts = m->parts = NULL;
+    OX_TRY(truth_or_none(k, s->r, NULL, &t->fresh));
+    if (moved)
+        OX_TRY(by_change(k, s->node, s->r, t));
+    m->more = t->more;
+    m->fresh = t->fresh.n_out ? t->fresh.value[s->out] : NULL;
+    m->bound = m->fresh ? t->fresh.bound[s->out] : NULL;
+    m->odd = false;
+    return ox_measure_run(m, s->r->pool, k->arena, s, k->err);
+}
+
 static ox_code sight(walk *k, ox_sighting *s, node_truth *t)
 {
     const ox_tensor *y = s->r->out[s->out], *ref = s->inner ? NULL : find(k->w, s->name);
@@ -364,7 +403,9 @@ static ox_code sight(walk *k, ox_sighting *s, node_truth *t)
     if (control && ox_is_float(y->dtype))
         OX_TRY(truth_of_result(k, s, &given));
     m.by = t->by;
-    m.more = t->more;
+    m.parts = o == 0 ? t->parts : NULL;
+    m.more = m.change = t->more;
+    t->more = NULL;
     m.chain = given ? given : t->chain.n_out ? t->chain.value[o] : NULL;
     if (t->steps.value && t->steps.value[o]) {
         m.chain = t->steps.value[o];
@@ -378,12 +419,14 @@ static ox_code sight(walk *k, ox_sighting *s, node_truth *t)
         m.told = true;
         t->told[o] = NULL;
     }
-    bool change = (m.chain || m.fresh || m.by) && !m.told && !k->w->bits && !k->w->follow;
+    bool change = (m.chain || m.fresh || m.by || m.parts) && !m.change && !k->w->bits && !k->w->follow;
     if (change && !(m.change = malloc((s->n + 1) * sizeof(float))))
         return OX_FAIL(k->err, OX_E_NOMEM, "out of memory");
     if (change)
         ox_large_pages(m.change, s->n * sizeof(float));
     ox_code code = ox_measure_run(&m, s->r->pool, k->arena, s, k->err);
+    if (code == OX_OK && m.odd && (m.parts || m.more))
+        code = measure_whole(k, s, t, &m);
     if (code == OX_OK && (arrays || (m.odd && !m.by)))
         code = give_arrays(k, s, t, &m);
     s->stretch = t->chain.n_out ? t->chain.stretch : t->fresh.n_out ? t->fresh.stretch : 1;
@@ -436,6 +479,7 @@ static ox_code look(walk *k, const ox_node *n, ox_run *r)
     node_truth t = { 0 };
     ox_code code = look_at(k, n, r, &t);
     forget_told(&t, r->n_out);
+    free(t.more);
     return code;
 }
 

@@ -1,6 +1,8 @@
 #include "verify/truth.h"
+#include "runtime/tensor/spans.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Spacing of dtype's numbers around y; y itself may be out of its range. */
@@ -35,8 +37,7 @@ void ox_error_bounds(ox_error_model m, ox_dtype dtype, size_t n, const double *y
     if (m.kind == ERR_EXACT)
         memset(mag, 0, n * sizeof(*mag));
     else if (m.kind == ERR_SUM)
-        for (size_t k = 0; k < n; k++)
-            mag[k] = c * (mag[k] == mag[k] ? mag[k] : fabs(y[k])) + tiny;
+        ox_spans_pick()->bounds(n, c, tiny, y, mag);
     else
         for (size_t k = 0; k < n; k++)
             mag[k] = ox_error_bound(m, dtype, y[k], mag[k]);
@@ -471,6 +472,18 @@ ox_code ox_truth_of(ox_arena *a, ox_run *r, const double *const *in, ox_truth *t
     return OX_OK;
 }
 
+ox_code ox_truth_parts(ox_run *r, ox_parts *p, ox_error *err)
+{
+    *p = (ox_parts){ .r = r };
+    if (!r->op->parts || r->frame->step->done || !r->out[0] || r->out[0]->rank < 0 || ox_count(r->out[0]) == 0 ||
+        !ox_is_float(r->out[0]->dtype))
+        return OX_OK;
+    r->err = err;
+    OX_TRY(r->op->parts(p));
+    p->scratch = (p->scratch + 63) / 64 * 64;
+    return OX_OK;
+}
+
 /* ---- changes through what is linear ---- */
 
 bool ox_truth_linear(const ox_run *r)
@@ -514,17 +527,21 @@ ox_code ox_truth_change(ox_arena *a, ox_run *r, const float *const *change, floa
     *out = NULL;
     if (!ox_truth_linear(r) || (r->n_in > 2 && change[2]))
         return OX_FAIL(err, OX_E_UNSUPPORTED, "%s is not linear", r->op->name);
+    if (!change[0] && !change[1])
+        return OX_FAIL(err, OX_E_UNSUPPORTED, "nothing changes");
     size_t n = (size_t)ox_count(r->out[0]);
-    for (int i = 0; i < 2; i++) {
-        if (!change[i])
-            continue;
-        float *part = ox_arena_alloc64(a, n * sizeof(*part));
-        if (!part)
-            return OX_FAIL(err, OX_E_NOMEM, "out of memory");
-        OX_TRY(change_by(a, r, i, change[i], part, err));
-        for (size_t k = 0; k < n && *out; k++)
-            part[k] += (*out)[k];
-        *out = part;
-    }
-    return *out ? OX_OK : OX_FAIL(err, OX_E_UNSUPPORTED, "nothing changes");
+    float *sum = malloc(n * sizeof(*sum)), *part = change[0] && change[1] ? ox_arena_alloc64(a, n * sizeof(*part)) : sum;
+    ox_code code = sum && part ? OX_OK : OX_FAIL(err, OX_E_NOMEM, "out of memory");
+    ox_large_pages(sum, n * sizeof(*sum));
+    if (code == OX_OK)
+        code = change_by(a, r, change[0] ? 0 : 1, change[0] ? change[0] : change[1], sum, err);
+    if (code == OX_OK && part != sum)
+        code = change_by(a, r, 1, change[1], part, err);
+    for (size_t k = 0; k < n && code == OX_OK && part != sum; k++)
+        sum[k] += part[k];
+    if (code == OX_OK)
+        *out = sum;
+    else
+        free(sum);
+    return code;
 }

@@ -21,9 +21,13 @@ typedef struct ox_truth {
 ox_code ox_truth_of(ox_arena *a, ox_run *r, const double *const *in, ox_truth *t, ox_error *err)
     OX_MUST_CHECK;
 
+/* The same truth of output 0 from the run's own inputs, part by part; p->n is 0 for operators that have no
+ * parts.  Bounds: the operator's error model, stretched by p->terms, on the magnitudes. */
+ox_code ox_truth_parts(ox_run *r, ox_parts *p, ox_error *err) OX_MUST_CHECK;
+
 /* What changes of the inputs make of output 0, where the node is linear in each of them (convolutions and
  * matrix products of two tensors): change[i] is like input i, NULL where that stays.  *out: elements like
- * output 0, by the run's own kernel, which is enough for what is small.  E_UNSUPPORTED: another node. */
+ * output 0, on the heap, by the run's own kernel, which is enough for what is small.  E_UNSUPPORTED: another node. */
 bool    ox_truth_linear(const ox_run *r);
 ox_code ox_truth_change(ox_arena *a, ox_run *r, const float *const *change, float **out, ox_error *err)
     OX_MUST_CHECK;

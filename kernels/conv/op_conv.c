@@ -303,12 +303,18 @@ static ox_code oracle(ox_oracle *o)
     return ox_conv_oracle(o, &s->shape, s->fast ? &s->plan : NULL, &s->act);
 }
 
+static ox_code parts(ox_parts *p)
+{
+    const struct conv *s = p->r->state;
+    return ox_conv_parts(p, &s->shape, s->fast ? &s->plan : NULL, &s->act);
+}
+
 #define TYPES MASK_FLOAT
 #define TMPL "kernels/conv/op_conv.c"
 #include "runtime/tensor/each_dtype.h"
 
 OX_OP(Conv, 1).infer = infer, .prepare = prepare, .run = { KERNELS(general, FLOAT) },
-            .oracle = oracle, .error = { ERR_SUM, 8 }, .state_size = sizeof(struct conv),
+            .oracle = oracle, .parts = parts, .error = { ERR_SUM, 8 }, .state_size = sizeof(struct conv),
             .flags = OX_SYMBOLIC | OX_PACKS1,
     .flops = flops, .joins = joins OX_END;
 #endif

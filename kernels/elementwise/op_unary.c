@@ -133,7 +133,7 @@ static ox_code run_f32(ox_run *r) { return ox_map1(r, ((const unary *)r->state)-
 #define INTS(name)  , KERNELS_INT(name)
 #define SINTS(name) , [OX_I8] = name##_i8, [OX_I16] = name##_i16, [OX_I32] = name##_i32, [OX_I64] = name##_i64
 
-#define RECORD(Op, since, name, a_, b_, kind, c, single, use, exact, ints)                          \
+#define RECORD(Op, since, name, a_, b_, kind, c, single, use, ints)                          \
     static ox_code name##_prepare(ox_run *r)                                                       \
     {                                                                                              \
         prepare(r, a_, b_);                                                                        \
@@ -141,13 +141,7 @@ static ox_code run_f32(ox_run *r) { return ox_map1(r, ((const unary *)r->state)-
             use;                                                                                   \
         return OX_OK;                                                                              \
     }                                                                                              \
-    static double name##_exact(double x, const void *params)                                       \
-    {                                                                                              \
-        double a = ((const unary *)params)->a, b = ((const unary *)params)->b;                     \
-        (void)a, (void)b;                                                                          \
-        return exact;                                                                              \
-    }                                                                                              \
-    static ox_code name##_oracle(ox_oracle *o) { return ox_map1_oracle(o, name##_exact, o->r->state); } \
+    static ox_code name##_oracle(ox_oracle *o) { return ox_loop1_oracle(o, name##_loop_f64, o->r->state); } \
     OX_OP(Op, since) .infer = ox_infer_like, .prepare = name##_prepare,                            \
         .run = { [OX_F32] = single, [OX_F64] = name##_f64 ints(name) }, .oracle = name##_oracle,   \
         .error = { kind, c }, .state_size = sizeof(unary),                              \
@@ -156,18 +150,18 @@ static ox_code run_f32(ox_run *r) { return ox_map1(r, ((const unary *)r->state)-
 #define MATH(Op, since, name, c, exact) MATH_INT(Op, since, name, c, exact, NONE, 0)
 #define MATH_INT(Op, since, name, c, exact, types, whole)                                          \
     LOOP(double, name, f64, exact)                                                                 \
-    RECORD(Op, since, name, "", "", ERR_ULP, c, run_f32, use_math(r, OX_MATH_##name), exact, types)
+    RECORD(Op, since, name, "", "", ERR_ULP, c, run_f32, use_math(r, OX_MATH_##name), types)
 #define UNARY(Op, since, name, a_, b_, kind, c, exact)                                             \
     UNARY_INT(Op, since, name, a_, b_, kind, c, exact, NONE, 0)
 #define UNARY_INT(Op, since, name, a_, b_, kind, c, exact, types, whole)                           \
     LOOP(double, name, f64, exact)                                                                 \
-    RECORD(Op, since, name, a_, b_, kind, c, run_f32, use_loop1(r, OX_LOOP1_##name), exact, types)
+    RECORD(Op, since, name, a_, b_, kind, c, run_f32, use_loop1(r, OX_LOOP1_##name), types)
 #define COLD(Op, since, name, a_, b_, kind, c, exact, single)                                      \
     COLD_INT(Op, since, name, a_, b_, kind, c, exact, single, NONE, 0)
 #define COLD_INT(Op, since, name, a_, b_, kind, c, exact, single, types, whole)                    \
     LOOP(float, name, f32, single)                                                                 \
     LOOP(double, name, f64, exact)                                                                 \
-    RECORD(Op, since, name, a_, b_, kind, c, name##_f32, (void)0, exact, types)
+    RECORD(Op, since, name, a_, b_, kind, c, name##_f32, (void)0, types)
 #include "kernels/elementwise/unary.def"
 
 OX_OP(BitwiseNot, 18) .infer = ox_infer_like,

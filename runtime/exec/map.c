@@ -188,7 +188,12 @@ static ox_tensor as_f64(const ox_tensor *shape, const double *data)
 ox_code ox_map1_oracle(ox_oracle *o, ox_exact1 *fn, const void *params)
 {
     exact e = { .fn1 = fn, .params = params };
-    map m = { .loop1 = exact_loop1, .params = &e };
+    return ox_loop1_oracle(o, exact_loop1, &e);
+}
+
+ox_code ox_loop1_oracle(ox_oracle *o, ox_loop1 *loop, const void *params)
+{
+    map m = { .loop1 = loop, .params = params };
     ox_tensor x = as_f64(o->r->in[0], o->in[0]), y = as_f64(o->r->out[0], o->out[0]);
     map_init(&m, 1, (const ox_tensor *[]){ &x }, &y);
     map_run(o->r, &m);

@@ -4,6 +4,7 @@
  * through float rounded *to odd*, which keeps a trace of what was cut off. */
 #include "runtime/tensor/dtype.h"
 #include "runtime/tensor/half.h"
+#include "runtime/tensor/spans.h"
 
 #include <assert.h>
 #include <float.h>
@@ -332,6 +333,10 @@ static inline float load_bf16(ox_bf16 v) { return ox_bf16_to_f32(v); }
 
 void ox_to_f64(double *to, const void *from, ox_dtype t, size_t n)
 {
+    if (t == OX_F32) {
+        ox_spans_pick()->widen(n, from, to);
+        return;
+    }
     LOADS(SAME, DOUBLE, DOUBLE, DOUBLE)
 }
 void ox_to_f32(float *to, const void *from, ox_dtype t, size_t n)

@@ -1,7 +1,9 @@
 /* Buffers, shapes, tensors, values. */
+#include "runtime/tensor/spans.h"
 #include "runtime/tensor/tensor.h"
 
 #include <check.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -459,6 +461,67 @@ START_TEST(type_text)
 }
 END_TEST
 
+/* Every level gives the bits of plain loops. */
+START_TEST(spans_of_levels)
+{
+    enum { MANY = 203 };
+    const ox_spans *level[] = { &ox_spans_scalar, ox_spans_pick() };
+    double a[MANY], b[MANY], bound[MANY], y[2][MANY], z[2][MANY], to[2][3] = { { 0 } };
+    float f[MANY], g[2][MANY];
+    for (int i = 0; i < MANY; i++) {
+        a[i] = sin(i) * 3;
+        f[i] = (float)cos(i * 1.7);
+        b[i] = a[i] + 1e-3 * cos(i);
+        bound[i] = i % 7 ? 1e-3 : NAN;
+    }
+    for (int n = 0; n <= MANY; n += 29)
+        for (int k = 0; k < 2; k++) {
+            const ox_spans *s = level[k];
+            memset(y, 0, sizeof(y));
+            memset(z, 0, sizeof(z));
+            s->widen((size_t)n, f, y[k]);
+            for (int i = 0; i < n; i++)
+                ck_assert_double_eq(y[k][i], (double)f[i]);
+            s->sum((size_t)n, a, f, y[k]);
+            s->difference((size_t)n, a, b, g[k]);
+            for (int i = 0; i < n; i++) {
+                ck_assert_double_eq(y[k][i], a[i] + (double)f[i]);
+                ck_assert_float_eq(g[k][i], (float)(a[i] - b[i]));
+            }
+            s->fold((size_t)n, a, y[k], z[k]);
+            s->least((size_t)n, 2, b, 3, y[k], z[k]);
+            for (int i = 0; i < n; i++)
+                ck_assert_double_eq(z[k][i], fmin(2 * b[i], 3 * y[k][i]));
+            memcpy(z[k], bound, sizeof(bound));
+            s->bounds((size_t)n, 4, 1e-9, a, z[k]);
+            for (int i = 0; i < n; i++)
+                ck_assert_double_eq(z[k][i], 4 * (isnan(bound[i]) ? fabs(a[i]) : bound[i]) + 1e-9);
+            memcpy(y[k], b, sizeof(b));
+            s->add((size_t)n, -0.5, a, y[k]);
+            s->add3((size_t)n / 2, (double[]){ 1, 2, 3 }, a, 4, y[k]);
+            for (int i = 0; i < n / 2; i++)
+                ck_assert_double_eq(y[k][i], b[i] - 0.5 * a[i] + (a[i] + 2 * a[i + 4] + 3 * a[i + 8]));
+            for (int i = 0; i < MANY; i++)
+                z[k][i] = 1e-3;
+            ck_assert(s->within((size_t)n, a, b, z[k], 1.001, 1e-3 * 1.001));
+            ck_assert(n == 0 || !s->within((size_t)n, a, b, z[k], 1.001, 1e-4));
+            ck_assert(n == 0 || !s->within((size_t)n, a, b, bound, 1.001, 1));
+            to[k][0] = to[k][1] = to[k][2] = 0;
+            s->sizes((size_t)n, a, b, to[k]);
+            ck_assert(memcmp(to[0], to[k], sizeof(to[0])) == 0);
+            double size = 0, error = 0, most = 0;
+            for (int i = 0; i < n; i++) {
+                size += a[i] * a[i];
+                error += (a[i] - b[i]) * (a[i] - b[i]);
+                most = fmax(most, fabs(a[i] - b[i]));
+            }
+            ck_assert_double_eq_tol(to[k][0], size, 1e-12 * size + 1e-300);
+            ck_assert_double_eq_tol(to[k][1], error, 1e-12 * error + 1e-300);
+            ck_assert_double_eq(to[k][2], most);
+        }
+}
+END_TEST
+
 Suite *suite_tensor(void);
 Suite *suite_tensor(void)
 {
@@ -481,6 +544,7 @@ Suite *suite_tensor(void)
     tcase_add_test(t, map_basics);
     tcase_add_test(t, value_failures_leak_nothing);
     tcase_add_test(t, type_text);
+    tcase_add_test(t, spans_of_levels);
     suite_add_tcase(s, t);
     return s;
 }
