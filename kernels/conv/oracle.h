@@ -15,7 +15,7 @@ typedef struct ox_conv_shape {
 } ox_conv_shape;
 
 /* Inputs X, W, B or NULL, a tensor added before the activation or NULL.  plan: the run's, whose shape
- * serves; NULL: none of conv.h's.  mag bounds sum |x||w| + |b| from above.  s and act must live as long as
+ * serves (images, Winograd's tiles); NULL: none of conv.h's.  mag bounds sum |x||w| + |b| from above.  s and act must live as long as
  * the parts do. */
 ox_code ox_conv_parts(ox_parts *p, const ox_conv_shape *s, const ox_conv_plan *plan,
                       const ox_activation *act) OX_MUST_CHECK;

@@ -288,26 +288,29 @@ static void cut(proof *p, int64_t images)
     p->in_rows = OX_MIN(g->in[d], (p->rows - 1) * g->stride[d] + (g->kernel[d] - 1) * g->dilation[d] + 1);
 }
 
-/* Direct or by patches: their packed weights do not depend on a band's height. */
-static bool choose(proof *p, const ox_conv_plan *of)
+/* Direct or by patches: their packed weights do not depend on a band's height.  By the window: the run's plan
+ * may have other dimensions that come to the same. */
+static bool choose(proof *p)
 {
     ox_conv_plan *q = &p->plan;
-    int d = p->cut + OX_CONV_DIMS - p->s->window.n;
+    const ox_window *g = &p->s->window;
+    int d = p->cut + OX_CONV_DIMS - g->n;
     *q = (ox_conv_plan){ .n = 1, .c = (size_t)p->s->c_group, .m = (size_t)p->block, .group = 1, .f64 = true };
     for (int i = 0; i < OX_CONV_DIMS; i++) {
-        q->in[i] = of->in[i];
-        q->out[i] = of->out[i];
-        q->k[i] = of->k[i];
-        q->stride[i] = of->stride[i];
-        q->dil[i] = of->dil[i];
-        q->pad[i] = of->pad[i];
+        int from = i - (OX_CONV_DIMS - g->n);
+        q->in[i] = from < 0 ? 1 : (size_t)g->in[from];
+        q->out[i] = from < 0 ? 1 : (size_t)g->out[from];
+        q->k[i] = from < 0 ? 1 : (size_t)g->kernel[from];
+        q->stride[i] = from < 0 ? 1 : (size_t)g->stride[from];
+        q->dil[i] = from < 0 ? 1 : (size_t)g->dilation[from];
+        q->pad[i] = from < 0 ? 0 : (size_t)g->begin[from];
     }
     q->in[d] = (size_t)p->in_rows;
     q->out[d] = (size_t)p->rows;
     if (q->out[2] < 48 || !ox_conv_use(q, &ox_conv_direct, ox_cpu()))
         if (!ox_conv_use(q, &ox_conv_im2col, ox_cpu()))
             return false;
-    for (int64_t last = p->s->window.out[p->cut] % p->rows, k = 0; k < 2; k++) {
+    for (int64_t last = g->out[p->cut] % p->rows, k = 0; k < 2; k++) {
         ox_conv_plan end = *q;
         end.out[d] = k && last ? (size_t)last : (size_t)p->rows;
         if (!ox_conv_use(&end, q->algo, ox_cpu()))
@@ -380,13 +383,13 @@ ox_code ox_conv_proved_parts(ox_parts *parts, const ox_conv_shape *s, const ox_c
                              const ox_activation *act, const double *bias)
 {
     proof *p = ox_scratch(parts->r, sizeof(*p));
-    int64_t images = (int64_t)plan->n;
+    int64_t images = parts->r->in[0]->dim[0];
     if (!p)
         return OX_NO_MEMORY(parts->r);
     *p = (proof){ .spans = ox_spans_pick(), .s = s, .act = act, .bias = bias, .groups = s->m / s->m_group,
                   .tile = plan->step ? (int64_t)plan->step : 1 };
     cut(p, images);
-    if (!choose(p, plan))
+    if (!choose(p))
         return OX_OK;
     OX_TRY(pack(parts, p));
     parts->scratch = scratch_bytes(p);
