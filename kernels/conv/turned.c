@@ -15,7 +15,7 @@ typedef struct job {
 
 enum {
     CHANNELS = 16,
-    TURN = 64
+    TURN = 32
 }; /* of a block when patches are made; when the product is turned */
 
 static bool is_product(const ox_conv_plan *p) /* x itself is the matrix of patches */

@@ -83,11 +83,11 @@ void ox_gemm_choose(ox_gemm_plan *p, uint32_t isa)
         !p->packed_b && (p->trans_b || (p->m > 2 * max_mr && (row >= 32768 || row % 2048 == 0)) ||
                          (p->m > 8 * max_mr && b_bytes > (1 << 18)));
 
-    /* Blocks of about 2^20 multiplications, 32 at most.  Columns are cut first: a cut of rows reads
-     * B once more.  Rows above 512 are cut so that mc x kc of A stay in half of level 2. */
+    /* Blocks of about 2^19 multiplications, 32 at most.  Columns are cut first: a cut of rows reads
+     * B once more (and copies it).  Rows above 512 are cut so that mc x kc of A stay in half of level 2. */
     double work = (double)p->m * (double)p->n * (double)OX_MAX(p->k, 1);
-    size_t want = (size_t)fmin(fmax(work / (1 << 20), 1), 32), min_mc = 16 * p->mr;
-    size_t min_nc = (double)p->m * (double)p->k * (double)elem > (1 << 20) ? 4 * nr : 2 * nr;
+    size_t want = (size_t)fmin(fmax(work / (1 << 19), 1), 32), min_mc = (p->copy_b ? 8 : 4) * p->mr;
+    size_t min_nc = (double)p->m * (double)p->k * (double)elem > (1 << 20) ? 2 * nr : nr;
     p->n_nb = OX_MAX(1, OX_MIN(want, p->n / min_nc));
     p->n_mb = OX_MAX(1, OX_MIN(ceil_div(want, p->n_nb), p->m / min_mc));
     p->n_mb = OX_MAX(p->n_mb, ceil_div(p->m, 512));
