@@ -261,13 +261,14 @@ static void set_b(ox_tile *t, const job *w, size_t k0, size_t j, char *panel)
  * cache lines for the last two tiles; or the next panel of packed A.  Hardware stops at each page. */
 static void set_ahead(ox_tile *t, const job *w, size_t tile, size_t n_tiles, const char *next)
 {
-    enum { LINE = 64 };
+    enum { LINE = 64, NEAR = 6144 }; /* bytes; a panel read once streams by, and twice level 1 would be too far */
     const ox_gemm_plan *p = w->p;
     size_t elem = elem_size(p), nr = (size_t)p->tile->nr, left = n_tiles - 1 - tile;
     t->ahead = NULL;
     if (p->packed_b) {
+        size_t panel = t->k * nr * elem;
         t->ahead_step = (nr * elem + n_tiles - 1) / n_tiles;
-        t->ahead = (const char *)t->b + t->k * (nr * elem + tile * t->ahead_step);
+        t->ahead = (const char *)t->b + (n_tiles == 1 ? OX_MIN(panel, NEAR) : panel + t->k * tile * t->ahead_step);
     } else if (next && left < 2) {
         t->ahead = next + left * LINE;
         t->ahead_step = w->args->ldb * elem;

@@ -83,6 +83,8 @@ OX_INLINE void FN(body)(const ox_tile *t, const int mr, const int nv, const bool
             const T *bp = gather ? b + t->off[p] : b;
             VT bv[NV];
             __builtin_prefetch(ahead, 0, 3);
+            if (mr <= 7 && nv * VN * sizeof(T) > 64) /* few tiles a panel: its rows are two cache lines */
+                __builtin_prefetch(ahead + 64, 0, 3);
             ahead += ahead_step;
             OX_UNROLL for (int v = 0; v < nv; v++)
                 bv[v] = LOAD_B(bp + v * VN, v);
