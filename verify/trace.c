@@ -62,20 +62,45 @@ static void by_integers(const ox_sighting *s, ox_trace_node *n)
     n->departs = n->margin > 1 && !(from_float && differ * 100 <= s->n);
 }
 
-/* What a reference holds was rounded when it was written; it may have gone on with more digits.  A sum
- * or difference shows that where its operands cancel out. */
-static double rounding_of_inputs(const ox_sighting *s)
+/* Adds u times |x|, spread over y by the rules of broadcasting. */
+static void add_rounding(double *to, const ox_tensor *y, const double *v, const ox_tensor *x, double u)
 {
-    double most = 0;
-    if (strcmp(s->node->op_type, "Add") != 0 && strcmp(s->node->op_type, "Sub") != 0)
-        return 0;
-    for (int i = 0; i < s->r->n_in; i++)
-        if (s->in && s->in[i] && s->r->in[i])
-            most = fmax(most, ox_rms(s->in[i], NULL, (size_t)ox_count(s->r->in[i])));
-    return 2 * ox_dtype_roundoff(s->r->out[s->out]->dtype) * most;
+    int64_t n = ox_count(y), lead = y->rank - x->rank;
+    for (int64_t i = 0; i < n; i++) {
+        int64_t left = i, at = 0, stride = 1;
+        for (int d = y->rank - 1; d >= lead; d--) {
+            int64_t size = x->dim[d - lead];
+            at += size == 1 ? 0 : left % y->dim[d] * stride;
+            left /= y->dim[d];
+            stride *= size;
+        }
+        to[i] += u * fabs(v[at]);
+    }
 }
 
-static void by_reference(const tracing *k, const ox_sighting *s, ox_trace_node *n)
+/* What a reference holds was rounded when it was written; it may have gone on with more digits.  A sum
+ * or difference shows that where its operands cancel out: the bound with that added.  NULL: no memory. */
+static const double *with_rounded_inputs(const ox_sighting *s, double safety)
+{
+    const ox_tensor *y = s->r->out[s->out];
+    double *bound, u = ox_dtype_roundoff(y->dtype) / safety;
+    if (strcmp(s->node->op_type, "Add") != 0 && strcmp(s->node->op_type, "Sub") != 0)
+        return s->bound;
+    if (!(bound = ox_arena_array(s->arena, s->n + 1, sizeof(*bound))))
+        return NULL;
+    memcpy(bound, s->bound, s->n * sizeof(*bound));
+    for (int i = 0; i < s->r->n_in; i++) {
+        const ox_tensor *x = s->r->in[i];
+        bool fits = s->in && s->in[i] && x && x->rank <= y->rank;
+        for (int d = 0; fits && d < x->rank; d++)
+            fits = x->dim[d] == 1 || x->dim[d] == y->dim[y->rank - x->rank + d];
+        if (fits)
+            add_rounding(bound, y, s->in[i], x, u);
+    }
+    return bound;
+}
+
+static ox_code by_reference(const tracing *k, const ox_sighting *s, ox_trace_node *n, ox_error *err)
 {
     size_t at;
     ox_dtype dtype = s->r->out[s->out]->dtype;
@@ -83,17 +108,18 @@ static void by_reference(const tracing *k, const ox_sighting *s, ox_trace_node *
     if (s->shape_differs) {
         n->judged = n->departs = true;
         n->local = n->propagated = n->max_abs = n->margin = INFINITY;
-        return;
+        return OX_OK;
     }
     if (!s->ref)
-        return;
+        return OX_OK;
     n->propagated = n->max_abs = ox_max_error(s->ours, s->ref, s->n, NULL);
     if (!ox_is_float(dtype))
         by_integers(s, n);
     if (!ox_is_float(dtype) || !s->truth)
-        return;
+        return OX_OK;
     ox_allowance a = ox_allowance_of(s);
-    a.noise += rounding_of_inputs(s);
+    if (!(a.bound = with_rounded_inputs(s, a.safety)))
+        return OX_FAIL(err, OX_E_NOMEM, "out of memory");
     n->judged = true;
     n->local = ox_max_error(s->ref, s->truth, s->n, NULL);
     n->margin = ox_excess(&a, s->ref, dtype, s->n, &at);
@@ -101,6 +127,7 @@ static void by_reference(const tracing *k, const ox_sighting *s, ox_trace_node *
     if (s->n >= 16 && dtype == OX_F32)
         n->bits = ox_all_fit_bits(s->ref, s->n, 8) ? 8 : ox_all_fit_bits(s->ref, s->n, 11) ? 11 : 24;
     n->departs = n->margin > 1 && (k->low == 0 || n->relative > BEYOND * k->low);
+    return OX_OK;
 }
 
 static ox_code add_row(ox_trace *t, const ox_sighting *s, ox_trace_node **out, ox_error *err)
@@ -155,7 +182,7 @@ static ox_code see(void *ctx, const ox_sighting *s, ox_error *err)
     if (k->oracle)
         by_oracle(s, n);
     else
-        by_reference(k, s, n);
+        OX_TRY(by_reference(k, s, n, err));
     n->amplification = n->local > 0 && isfinite(n->local) ? n->propagated / n->local : 0;
     if ((k->what & OX_TRACE_REPORT) && !s->inner)
         OX_TRY(add_detail(k, s, n, err));
