@@ -15,6 +15,7 @@ OX_LOOP2(FN(sum_loop), T, T, T, a + b)
 OX_LOOP2(FN(widen_loop), T, T, double, (double)a + b)
 OX_LOOP2(FN(more_loop), double, T, double, a + b)
 OX_LOOP2(FN(divide_loop), double, double, T, a / b)
+OX_LOOP2(FN(middle_loop), T, T, T, ((double)a + b) / 2)
 #else
 OX_LOOP2(FN(max_loop), T, T, T, a > b ? a : b)
 OX_LOOP2(FN(min_loop), T, T, T, a < b ? a : b)
@@ -52,7 +53,12 @@ static ox_code FN(sum)(ox_run *r)
 {
     return r->n_in <= 3 ? FN(fold)(r, LOOP(sum)) : FN(total)(r, 1);
 }
-static ox_code FN(mean)(ox_run *r) { return r->n_in == 1 ? copy(r) : FN(total)(r, r->n_in); }
+static ox_code FN(mean)(ox_run *r)
+{
+    if (r->n_in == 2)
+        return ox_map2_of(r, r->in[0], r->in[1], r->out[0], FN(middle_loop), NULL);
+    return r->n_in == 1 ? copy(r) : FN(total)(r, r->n_in);
+}
 #endif
 #undef LOOP
 

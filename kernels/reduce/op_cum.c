@@ -24,11 +24,13 @@
             if (c->exclusive)                                                                      \
                 for (int64_t j = 0; j < n; j++)                                                    \
                     ST(y + at + j, (C)total[j]);                                                   \
-            for (int64_t j = 0; j < n; j++)                                                        \
+            for (int64_t j = 0; j < n && c->exclusive; j++)                                        \
                 total[j] = (A)(op);                                                                \
-            if (!c->exclusive)                                                                     \
-                for (int64_t j = 0; j < n; j++)                                                    \
-                    ST(y + at + j, (C)total[j]);                                                   \
+            for (int64_t j = 0; j < n && !c->exclusive; j++) {                                     \
+                A all = (A)(op);                                                                   \
+                total[j] = all;                                                                    \
+                ST(y + at + j, (C)all);                                                            \
+            }                                                                                      \
         }                                                                                          \
     }
 #if IS_FLOAT
