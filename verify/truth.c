@@ -45,7 +45,7 @@ void ox_error_bounds(ox_error_model m, ox_dtype dtype, size_t n, const double *y
 
 double ox_error_stretch(ox_error_model m, double terms)
 {
-    return m.kind == ERR_SUM && m.c > 0 ? fmax(1, 4 * sqrt(terms) / m.c) : 1;
+    return m.kind == ERR_SUM && m.c > 0 ? fmax(1, 8 * sqrt(terms) / m.c) : 1;
 }
 
 static double *doubles(ox_arena *a, size_t n) { return ox_arena_array(a, n ? n : 1, sizeof(double)); }

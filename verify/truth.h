@@ -48,7 +48,8 @@ double ox_error_bound(ox_error_model m, ox_dtype dtype, double y, double mag);
 /* The same for n elements; the bounds replace the magnitudes. */
 void   ox_error_bounds(ox_error_model m, ox_dtype dtype, size_t n, const double *y, double *mag);
 /* How much wider the bound of a sum of so many terms is.  Rounding errors scatter, so their sum grows like
- * sqrt(terms) (Higham and Mary 2019); 4 sqrt(terms) u mag is not exceeded in practice. */
+ * sqrt(terms) (Higham and Mary 2019); 4 sqrt(terms) u mag is not exceeded in practice, but where all terms are
+ * alike, and so all errors: then it is terms / 2, which twice as much covers up to a product's K block. */
 double ox_error_stretch(ox_error_model m, double terms);
 
 #endif
