@@ -50,7 +50,8 @@ static bool choose_gemv(ox_gemm_plan *p, uint32_t isa)
         p->n_kb = OX_MAX(1, ceil_div(p->k, p->kc));
     }
     size_t n_out = row ? p->n : p->m;
-    p->nc = 384; /* a few strips; a multiple of every nr; a buffer on the stack */
+    /* A few strips, a multiple of every nr, a buffer on the stack; fewer outputs where each has a long row. */
+    p->nc = stored_t && p->k >= 512 ? 64 : 384;
     p->mc = 1;
     p->n_mb = 1;
     p->n_nb = ceil_div(n_out, p->nc);
