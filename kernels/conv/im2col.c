@@ -135,29 +135,32 @@ static size_t scratch_gemm(const ox_conv_plan *p, int n_workers)
     return ox_gemm_scratch_bytes(&p->gemm, n_workers);
 }
 
+/* All groups of an image at once, or all images of the only group. */
 static void run_gemm(const ox_conv_plan *p, const ox_conv_args *args, void *scratch, ox_pool *pool)
 {
     const ox_gemm_plan *q = &p->gemm;
-    size_t pixels = q->n, group = q->k * pixels, elem = ox_conv_elem(p);
+    size_t pixels = q->n, elem = ox_conv_elem(p), images = p->group > 1 ? p->n : 1;
     ox_gemm_args a = {
         .lda = q->k,
         .ldb = pixels,
         .ldc = pixels,
-        .batch = p->n,
-        .stride_b = p->c * pixels,
-        .stride_c = p->m * pixels,
-        .stride_residual = p->m * pixels,
+        .batch = p->group > 1 ? p->group : p->n,
+        .stride_b = q->k * pixels,
+        .stride_c = q->m * pixels,
+        .stride_residual = q->m * pixels,
         .ep = args->ep,
     };
+    a.a = args->w;
     a.ep.ld_residual = pixels;
-    for (size_t g = 0; g < p->group; g++) {
-        a.a = (const char *)args->w + g * q->m * q->k * elem;
-        a.b = (const char *)args->x + g * group * elem;
-        a.c = (char *)args->y + g * q->m * pixels * elem;
-        if (args->ep.bias_row)
-            a.ep.bias_row = (const char *)args->ep.bias_row + g * q->m * elem;
+    if (p->group > 1) {
+        a.stride_a = q->m * q->k * (q->packed_a ? elem : 1);
+        a.stride_bias_row = q->m;
+    }
+    for (size_t i = 0; i < images; i++) {
+        a.b = (const char *)args->x + i * p->c * pixels * elem;
+        a.c = (char *)args->y + i * p->m * pixels * elem;
         if (args->ep.residual)
-            a.ep.residual = (const char *)args->ep.residual + g * q->m * pixels * elem;
+            a.ep.residual = (const char *)args->ep.residual + i * p->m * pixels * elem;
         ox_gemm_run(q, &a, scratch, pool);
     }
 }

@@ -177,7 +177,7 @@ typedef struct job {
     const ox_gemm_args *args;
     const char *a, *b; /* of the product that the block belongs to: set by begin_block */
     char *c;
-    const char *residual;
+    const char *residual, *bias_row;
     char *scratch;
     size_t scratch_bytes; /* of one worker */
 } job;
@@ -228,7 +228,7 @@ static void set_epilogue(ox_tile *t, const job *w, size_t kb, size_t i, size_t j
     if (last) {
         t->e = late ? residual : NULL;
         t->lde = ep->ld_residual;
-        t->bias_row = ep->bias_row ? (const char *)ep->bias_row + i * elem : NULL;
+        t->bias_row = w->bias_row ? w->bias_row + i * elem : NULL;
         t->bias_col = ep->bias_col ? (const char *)ep->bias_col + j * elem : NULL;
     }
     t->slope = last && ep->act == OX_ACT_LEAKY ? ep->slope : 1;
@@ -399,6 +399,9 @@ static void run_block(void *ctx, int64_t block, int worker)
     w.residual = args->ep.residual;
     if (w.residual)
         w.residual += q * args->stride_residual * elem;
+    w.bias_row = args->ep.bias_row;
+    if (w.bias_row)
+        w.bias_row += q * args->stride_bias_row * elem;
 
     size_t i0 = ib * p->mc, i1 = OX_MIN(p->m, i0 + p->mc);
     size_t j0 = jb * p->nc, j1 = OX_MIN(p->n, j0 + p->nc);

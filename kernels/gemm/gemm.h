@@ -146,7 +146,7 @@ typedef struct ox_gemm_args {
     double      alpha;         /* 0 counts as 1: a product of 0 needs no gemm */
     size_t      batch;         /* how many products; 0 counts as 1 */
     /* elements from one product to the next (bytes where packed); 0: all share that operand */
-    size_t      stride_a, stride_b, stride_c, stride_residual;
+    size_t      stride_a, stride_b, stride_c, stride_residual, stride_bias_row;
     ox_epilogue ep;
 } ox_gemm_args;
 
