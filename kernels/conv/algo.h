@@ -37,6 +37,11 @@ ox_conv_act ox_conv_activation(const ox_epilogue *ep);
  * runs take a third of it off for 4 % of the time. */
 enum { OX_WINO4_RUN = 16 };
 
+extern const ox_conv_algo ox_conv_dilated4, ox_conv_dilated4_turned, ox_conv_dilated2_turned;
+
+/* The shape of the convolution, without dilation, that a dilated one is of its phases; false: it is none. */
+bool ox_conv_phases_of(const ox_conv_plan *p, ox_conv_plan *q);
+
 bool ox_wino_fits(const ox_conv_plan *p); /* a 3 x 3 kernel of stride 1 */
 
 /* u = G g G^T for `rows` kernels at once, in double, so that each weight is rounded once.  g[i] holds element

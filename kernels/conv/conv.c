@@ -28,7 +28,8 @@ const ox_uk_conv *ox_uk_conv_pick(ox_uk_conv_kind kind, uint32_t isa)
 const ox_conv_algo *const ox_conv_algos[] = {
     &ox_conv_depthwise, &ox_conv_plane,     &ox_conv_lanes,     &ox_conv_gemm,
     &ox_conv_direct,    &ox_conv_im2col,    &ox_conv_turned,
-    &ox_conv_winograd4, &ox_conv_winograd4_turned, &ox_conv_winograd2_turned, NULL,
+    &ox_conv_winograd4, &ox_conv_winograd4_turned, &ox_conv_winograd2_turned,
+    &ox_conv_dilated4,  &ox_conv_dilated4_turned,  &ox_conv_dilated2_turned, NULL,
 };
 
 bool ox_conv_use(ox_conv_plan *p, const ox_conv_algo *algo, uint32_t isa)
@@ -84,11 +85,20 @@ static bool choose_winograd(ox_conv_plan *p, uint32_t isa)
 {
     if (!ox_conv_use(p, &ox_conv_im2col, isa)) /* sizes of the plain product */
         return false;
-    double direct = direct_cost(p), cost2 = winograd_cost(p, 2), cost4 = winograd_cost(p, 4);
-    if (OX_MIN(cost2, cost4) > direct)
+    ox_conv_plan q = *p;
+    bool dilated = p->dil[1] > 1 || p->dil[2] > 1;
+    if (dilated && !ox_conv_phases_of(p, &q))
         return false;
-    const ox_conv_algo *four = tiles_fill(p, 4) ? &ox_conv_winograd4 : &ox_conv_winograd4_turned;
-    return ox_conv_use(p, cost4 > cost2 ? &ox_conv_winograd2_turned : four, isa);
+    double direct = direct_cost(p), cost2 = winograd_cost(&q, 2), cost4 = winograd_cost(&q, 4);
+    double copies = dilated ? (double)q.n * (double)(q.c * ox_volume(q.in) + q.m * ox_volume(q.out)) : 0;
+    if (OX_MIN(cost2, cost4) + copies > direct)
+        return false;
+    bool fill = tiles_fill(&q, 4);
+    if (cost4 > cost2)
+        return ox_conv_use(p, dilated ? &ox_conv_dilated2_turned : &ox_conv_winograd2_turned, isa);
+    if (dilated)
+        return ox_conv_use(p, fill ? &ox_conv_dilated4 : &ox_conv_dilated4_turned, isa);
+    return ox_conv_use(p, fill ? &ox_conv_winograd4 : &ox_conv_winograd4_turned, isa);
 }
 
 /* Small images: channels in the lanes, which they fill better than pixels that leave an eighth of them empty,

@@ -237,7 +237,7 @@ typedef struct ox_conv_plan {
     bool   f64;
 
     const ox_conv_algo *algo;
-    char                name[32]; /* for profiles: "winograd_f4x3_avx512" */
+    char                name[48]; /* for profiles: "winograd_f4x3_avx512" */
     const ox_uk_gemm   *tile;
     const ox_uk_conv   *uk_in, *uk_out; /* of Winograd; patch, depthwise or spread, turn */
     const ox_uk_conv   *uk_mid;         /* lanes */

@@ -167,7 +167,8 @@ static void fold(const ox_spans *spans, const band *b, const filters *f)
     }
 }
 
-/* Winograd mixes the pixels of a tile, and so do its errors: the largest of each tile's. */
+/* Winograd mixes the pixels of a tile, and so do its errors: the largest of each tile's.  Under a dilated kernel
+ * those of a tile lie apart, and the largest is of the tiles between them, too. */
 static void spread_over_tiles(const proof *p, const band *b, double *v)
 {
     const ox_window *g = &b->s.window;
@@ -384,10 +385,11 @@ ox_code ox_conv_proved_parts(ox_parts *parts, const ox_conv_shape *s, const ox_c
 {
     proof *p = ox_scratch(parts->r, sizeof(*p));
     int64_t images = parts->r->in[0]->dim[0];
+    size_t dy = plan->dil[OX_CONV_DIMS - 2], dx = plan->dil[OX_CONV_DIMS - 1], apart = dy == dx ? dy : dy * dx;
     if (!p)
         return OX_NO_MEMORY(parts->r);
     *p = (proof){ .spans = ox_spans_pick(), .s = s, .act = act, .bias = bias, .groups = s->m / s->m_group,
-                  .tile = plan->step ? (int64_t)plan->step : 1 };
+                  .tile = plan->step ? (int64_t)(plan->step * apart) : 1 };
     cut(p, images);
     if (!choose(p))
         return OX_OK;

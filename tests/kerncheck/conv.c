@@ -588,7 +588,7 @@ typedef struct problem {
     size_t n_y;
 } problem;
 
-static void random_shape(kc *k, ox_conv_plan *p, bool wino)
+static void random_shape(kc *k, ox_conv_plan *p, bool wino, bool dilated)
 {
     int dims = wino ? 2 : 1 + (int)kc_below(k, 3);
     do {
@@ -608,10 +608,10 @@ static void random_shape(kc *k, ox_conv_plan *p, bool wino)
             p->in[d] = 1 + kc_below(k, dims == 3 ? 9 : kc_below(k, 4) ? 20 : 75);
             p->k[d] = wino ? 3 : 1 + kc_below(k, 5);
             p->stride[d] = wino ? 1 : 1 + kc_below(k, 3);
-            p->dil[d] = wino ? 1 : 1 + kc_below(k, 2);
+            p->dil[d] = dilated ? 1 + kc_below(k, 4) : wino ? 1 : 1 + kc_below(k, 2);
             if (usual && !wino)
                 p->k[d] = usual_k, p->stride[d] = usual_step, p->dil[d] = 1;
-            p->pad[d] = kc_below(k, p->k[d] + 2);
+            p->pad[d] = kc_below(k, p->k[d] + 2) * (dilated ? p->dil[d] : 1);
         }
         for (int d = 0; d < 3; d++) {
             size_t whole = p->in[d] + p->pad[d] + kc_below(k, p->k[d]),
@@ -666,13 +666,14 @@ static double wino_magnitude(const ox_conv_plan *p, const float *x, const float 
                              size_t o, size_t oy, size_t ox)
 {
     size_t step = p->step, r = step + 2, cg = p->c / p->group, g = o / (p->m / p->group);
+    size_t dy = p->dil[1], dx = p->dil[2]; /* tiles are of one phase */
     double sum[36] = { 0 }, unused[36], y[16], mag[16];
     for (size_t c = 0; c < cg; c++) {
         double d[36], k3[36] = { 0 }, v[36], u[36];
         const float *plane = x + (n * p->c + g * cg + c) * p->in[1] * p->in[2];
         for (size_t i = 0; i < r; i++)
             for (size_t j = 0; j < r; j++) {
-                size_t iy = oy / step * step + i, ix = ox / step * step + j;
+                size_t iy = (oy / dy / step * step + i) * dy + oy % dy, ix = (ox / dx / step * step + j) * dx + ox % dx;
                 bool in = iy >= p->pad[1] && ix >= p->pad[2] && iy - p->pad[1] < p->in[1] &&
                           ix - p->pad[2] < p->in[2];
                 d[i * r + j] = in ? (double)plane[(iy - p->pad[1]) * p->in[2] + ix - p->pad[2]] : 0;
@@ -685,7 +686,7 @@ static double wino_magnitude(const ox_conv_plan *p, const float *x, const float 
             sum[i] += u[i] * v[i];
     }
     sandwich(step == 4 ? ox_wino4_at[0] : ox_wino2_at[0], step, sum, r, y, mag);
-    return mag[oy % step * step + ox % step];
+    return mag[oy / dy % step * step + ox / dx % step];
 }
 
 static void judge(kc *k, const problem *w, bool wino)
@@ -732,7 +733,7 @@ static void check_algo(kc *k, const ox_conv_algo *algo, uint32_t isa, bool f64)
     int done = 0;
     for (int tries = 0; done < 6 * kc_thoroughness(k) && tries < 20000 && !kc_failed(k); tries++) {
         problem w = { .plan.f64 = f64 };
-        random_shape(k, &w.plan, wino);
+        random_shape(k, &w.plan, wino, strstr(algo->name, "dilated"));
         if (!ox_conv_use(&w.plan, algo, isa))
             continue;
         done++;
@@ -773,7 +774,7 @@ static const struct level {
     { "neon", OX_ISA_NEON },
 #endif
 };
-enum { N_LEVELS = sizeof levels / sizeof *levels, N_ALGOS = 10, MAX_ROWS = N_ALGOS * N_LEVELS * 2 };
+enum { N_LEVELS = sizeof levels / sizeof *levels, N_ALGOS = 13, MAX_ROWS = N_ALGOS * N_LEVELS * 2 };
 
 /* One row for each algorithm at each level, and for each type it has. */
 static struct algo_row {
@@ -803,6 +804,8 @@ static void list_algos(void)
                 *r = (struct algo_row){ ox_conv_algos[a], levels[l].isa, f64, "" };
                 if (strncmp(r->algo->name, "winograd", 8) == 0)
                     p.k[1] = p.k[2] = 3, p.out[1] = p.out[2] = 2;
+                if (strstr(r->algo->name, "dilated"))
+                    p.dil[1] = p.dil[2] = p.pad[1] = p.pad[2] = 2, p.out[1] = p.out[2] = 4;
                 snprintf(r->name, sizeof r->name, "ox_conv %s %s, %s", r->algo->name,
                          f64 ? "f64" : "f32", levels[l].name);
                 n_algo_rows += ox_conv_use(&p, r->algo, r->isa);
