@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WORTH = 64 << 10 }; /* bytes of a constant that is worth dropping early */
+enum {
+    WORTH = 64 << 10,        /* bytes of a constant that is worth dropping early */
+    LARGE_PAGED = 128 << 20, /* packed weights in large pages: to make more takes longer than they save */
+};
 
 /* ---- who reads them ---- */
 
@@ -163,11 +166,19 @@ static void *find(ox_session *s, const void *weights, const char *key, size_t n_
     return NULL;
 }
 
+void ox_session_unbounce(ox_session *s)
+{
+    if (s->bounce) /* what is freed need not leave the process, but this shall */
+        ox_file_drop(ox_buf_data(s->bounce), ox_buf_size(s->bounce));
+    ox_buf_unref(s->bounce);
+    s->bounce = NULL;
+}
+
 /* A copy of deferred weights for a moment, in memory that the next ones use again. */
 static const void *aligned(ox_session *s, const void *from, size_t n)
 {
     if (!s->bounce || ox_buf_size(s->bounce) < n) {
-        ox_buf_unref(s->bounce);
+        ox_session_unbounce(s);
         s->bounce = ox_buf_create(n);
     }
     if (s->bounce)
@@ -187,7 +198,7 @@ const void *ox_packed(ox_run *r, int i, const char *key, size_t n_bytes, ox_pack
         return to;
     struct ox_pack *p = ox_arena_alloc(s->arena, sizeof(*p));
     char *own_key = ox_arena_strndup(s->arena, key, strlen(key));
-    ox_buf *buf = ox_buf_create(n_bytes ? n_bytes : 1);
+    ox_buf *buf = (ox_packs_bytes(s) < LARGE_PAGED ? ox_buf_create : ox_buf_create_plain)(n_bytes ? n_bytes : 1);
     if (bytes != weights)
         bytes = aligned(s, bytes, ox_bytes(&t));
     int v = r->frame->node->in[i];
@@ -215,12 +226,6 @@ ox_code ox_step_settle(ox_step *t, ox_error *err)
         OX_TRY(ox_weights_fill(m, t->in[i], err));
     }
     return OX_OK;
-}
-
-void ox_session_unbounce(ox_session *s)
-{
-    ox_buf_unref(s->bounce);
-    s->bounce = NULL;
 }
 
 void ox_packs_release(ox_session *s)

@@ -49,9 +49,7 @@ ox_code ox_buf_fail(size_t n_bytes, ox_error *err)
 
 /* ---- buffers ---- */
 
-/* While no more than LARGE_PAGED bytes live, large pages are asked for: a machine has few at hand, and making
- * more takes longer than they save. */
-enum { LINE = 64, LARGE_PAGED = 128 << 20 };
+enum { LINE = 64 };
 
 /* Lies in front of its data when it owns that, in one allocation. */
 struct ox_buf {
@@ -65,17 +63,17 @@ struct ox_buf {
 };
 _Static_assert(sizeof(ox_buf) <= LINE, "the header must not move the data off its line");
 
-ox_buf *ox_buf_create(size_t n_bytes)
+static ox_buf *create(size_t n_bytes, bool large)
 {
     void *memory;
     if (n_bytes > SIZE_MAX / 2 || !ox_buf_charge(n_bytes))
         return NULL;
-    /* the more whole large pages, the fewer small ones */
-    if (posix_memalign(&memory, n_bytes >= OX_LARGE_PAGE ? (size_t)OX_LARGE_PAGE : LINE, n_bytes + LINE)) {
+    large = large && n_bytes >= OX_LARGE_PAGE; /* and then as many whole ones as fit */
+    if (posix_memalign(&memory, large ? (size_t)OX_LARGE_PAGE : LINE, n_bytes + LINE)) {
         ox_buf_uncharge(n_bytes);
         return NULL;
     }
-    if (ox_buf_live() <= LARGE_PAGED)
+    if (large)
         ox_large_pages(memory, n_bytes + LINE);
     ox_buf *b = memory;
     memset(b, 0, sizeof(*b));
@@ -85,6 +83,9 @@ ox_buf *ox_buf_create(size_t n_bytes)
     b->charged = true;
     return b;
 }
+
+ox_buf *ox_buf_create(size_t n_bytes) { return create(n_bytes, true); }
+ox_buf *ox_buf_create_plain(size_t n_bytes) { return create(n_bytes, false); }
 
 ox_buf *ox_buf_wrap(void *data, size_t n_bytes, void (*done)(void *ctx), void *ctx)
 {

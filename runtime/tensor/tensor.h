@@ -10,6 +10,7 @@ enum { OX_MAX_RANK = 16 };
 /* A counted block of memory: 64-byte aligned when made by ox_buf_create. */
 typedef struct ox_buf ox_buf;
 ox_buf *ox_buf_create(size_t n_bytes);   /* NULL when out of memory or over the cap; not zeroed */
+ox_buf *ox_buf_create_plain(size_t n_bytes); /* without asking for large pages: a machine has few at hand */
 /* Takes memory somebody else made; done(ctx) is called when the last reference goes. */
 ox_buf *ox_buf_wrap(void *data, size_t n_bytes, void (*done)(void *ctx), void *ctx);
 ox_buf *ox_buf_ref(ox_buf *b);
