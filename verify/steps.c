@@ -153,7 +153,8 @@ ox_code ox_steps_of(ox_arena *a, ox_run *r, const double *const *in, bool tip, b
         any |= r->out[i] && is_integer(r->out[i]) && ox_count(r->out[i]) > 0;
     if (!any || (r->op->flags & (OX_CONTROL | OX_IMPURE)))
         return OX_OK;
-    bool quantises = strcmp(r->op->name, "QuantizeLinear") == 0;
+    bool quantises = strcmp(r->op->name, "QuantizeLinear") == 0 &&
+                     (r->n_in < 3 || !r->in[2] || ox_count(r->in[2]) == ox_count(r->in[1]));
     /* What a float decides elsewhere (an index, a comparison) our own run tells, unless a reference's are known. */
     if (!quantises && !changed(r, in, tip))
         return OX_OK;
