@@ -57,6 +57,9 @@ static void pack(const ox_conv_plan *p, const void *w, void *packed, ox_pool *po
                        (char *)packed + g * bytes);
 }
 
+/* Where nothing has to be made for a group, all of an image are one job. */
+static size_t groups_at_once(const ox_conv_plan *p) { return is_product(p) ? p->group : 1; }
+
 /* The parts of scratch, in order; false: overflow. */
 typedef struct parts {
     size_t table, patches, product, gemm, all;
@@ -66,7 +69,7 @@ static bool sizes(const ox_conv_plan *p, int n_workers, parts *s)
     const ox_gemm_plan *q = &p->gemm;
     s->table = ox_patch_bytes(p, q->m);
     s->patches = is_product(p) ? 0 : OX_PRODUCT(q->m, q->k, sizeof(float));
-    s->product = OX_PRODUCT(q->m, q->n, sizeof(float));
+    s->product = OX_PRODUCT(q->m, q->n, groups_at_once(p), sizeof(float));
     s->gemm = ox_gemm_scratch_bytes(q, n_workers);
     if (s->table > SIZE_MAX / 8 || s->patches > SIZE_MAX / 8 || s->product > SIZE_MAX / 8 ||
         s->gemm > SIZE_MAX / 8)
@@ -102,10 +105,10 @@ static void turn(void *ctx, int64_t block, int worker)
     const job *w = ctx;
     const ox_gemm_plan *q = &w->p->gemm;
     const ox_epilogue *ep = &w->args->ep;
-    size_t o0 = (size_t)block * TURN, channel = w->g * q->n + o0,
-           at = (w->image * w->p->m + channel) * q->m;
+    size_t strips = ox_ceil_div(q->n, TURN), g = (size_t)block / strips, o0 = (size_t)block % strips * TURN;
+    size_t channel = (w->g + g) * q->n + o0, at = (w->image * w->p->m + channel) * q->m;
     ox_turn t = {
-        .c = w->product + o0, .ldc = q->n, .m = OX_MIN(TURN, q->n - o0), .n = q->m, .ldy = q->m
+        .c = w->product + g * q->m * q->n + o0, .ldc = q->n, .m = OX_MIN(TURN, q->n - o0), .n = q->m, .ldy = q->m
     };
     (void)worker;
     t.bias = ep->bias_row ? (const float *)ep->bias_row + channel : NULL;
@@ -120,7 +123,7 @@ static void turn(void *ctx, int64_t block, int worker)
 static void run(const ox_conv_plan *p, const ox_conv_args *args, void *scratch, ox_pool *pool)
 {
     const ox_gemm_plan *q = &p->gemm;
-    size_t channels = p->c / p->group, volume = ox_volume(p->in);
+    size_t channels = p->c / p->group, volume = ox_volume(p->in), groups = groups_at_once(p);
     job w = { .p = p, .args = args };
     parts s;
 
@@ -129,16 +132,19 @@ static void run(const ox_conv_plan *p, const ox_conv_args *args, void *scratch, 
     w.product = (float *)(void *)((char *)w.patches + s.patches);
     ox_patch_init(p, 0, q->m, scratch, &w.patch);
     for (w.image = 0; w.image < p->n; w.image++)
-        for (w.g = 0; w.g < p->group; w.g++) {
-            ox_gemm_args a = { .lda = q->m, .c = w.product, .ldc = q->n };
+        for (w.g = 0; w.g < p->group; w.g += groups) {
+            ox_gemm_args a = { .lda = q->m, .c = w.product, .ldc = q->n, .batch = groups };
             a.a = w.x = (const float *)args->x + (w.image * p->group + w.g) * channels * volume;
             a.b = (const char *)args->w + w.g * ox_gemm_pack_b_bytes(q);
             if (s.patches > 0) {
                 ox_pool_run(pool, (int64_t)ox_ceil_div(channels, CHANNELS), make_patches, &w);
                 a.a = w.patches;
             }
+            a.stride_a = channels * volume;
+            a.stride_b = ox_gemm_pack_b_bytes(q);
+            a.stride_c = q->m * q->n;
             ox_gemm_run(q, &a, (char *)w.product + s.product, pool);
-            ox_pool_run(pool, (int64_t)ox_ceil_div(q->n, TURN), turn, &w);
+            ox_pool_run(pool, (int64_t)(groups * ox_ceil_div(q->n, TURN)), turn, &w);
         }
 }
 
