@@ -32,13 +32,27 @@ static bool is_half(const widening *w, int v)
     return t && t->kind == OX_TENSOR && is_half_type(t->dtype);
 }
 
+/* A Cast reads v back into float32: the graph rounds on purpose, and may overflow. */
+static bool is_read_back(const widening *w, int v)
+{
+    for (size_t i = 0; i < w->n_node; i++) {
+        const ox_node *n = &w->g->node[i];
+        bool reads = ox_is_op(n, "Cast") && n->n_in > 0 && n->n_out > 0 && n->in[0] == v;
+        const ox_type *y = reads ? type_of(w, n->out[0]) : NULL;
+        if (y && y->kind == OX_TENSOR && y->dtype == OX_F32)
+            return true;
+    }
+    return false;
+}
+
 /* A Cast between float32 and half types: the same numbers to us. */
 static bool is_float_cast(const widening *w, const ox_node *n)
 {
     const ox_type *x = ox_is_op(n, "Cast") && n->n_in > 0 ? type_of(w, n->in[0]) : NULL;
     const ox_type *y = x && n->n_out > 0 ? type_of(w, n->out[0]) : NULL;
     return y && x->kind == OX_TENSOR && y->kind == OX_TENSOR && (x->dtype == OX_F32 || is_half_type(x->dtype)) &&
-           (y->dtype == OX_F32 || is_half_type(y->dtype)) && (is_half_type(x->dtype) || is_half_type(y->dtype));
+           (y->dtype == OX_F32 || is_half_type(y->dtype)) &&
+           (is_half_type(x->dtype) || (is_half_type(y->dtype) && !is_read_back(w, n->out[0])));
 }
 
 static bool allows_f32(const ox_schema_param *p) { return p && p->types && (p->types->tensor >> OX_F32 & 1); }
