@@ -35,6 +35,7 @@ enum {
     HOLD_NS = 1000000, /* during a run */
     ALONE_NS = 8000,   /* of those without giving way to other threads */
     AWAY_NS = 50000,   /* who gave way for longer shares this CPU, and had better be woken on another */
+    MOVE_NS = 2000000, /* a worker moves to another CPU at most so often */
     MAX_THREADS = 1024,
     RANGES = 16, /* at most: threads beyond share them */
 };
@@ -58,6 +59,8 @@ typedef struct worker {
     ox_pool  *pool;
     int       index;
     pthread_t thread;
+    _Atomic int cpu; /* where it last began to work */
+    int64_t   moved; /* when */
 } worker;
 
 struct ox_pool {
@@ -71,6 +74,7 @@ struct ox_pool {
     _Atomic bool used;                     /* some job since the last ox_pool_begin needed workers */
     _Alignas(LINE) _Atomic bool stop;      /* from here on: read often, written seldom */
     _Atomic int  n_runs;                   /* in progress: ox_pool_begin */
+    _Atomic int  caller_cpu;
     int          n_threads;                /* with the caller */
     int          n_ranges;
     bool         spins;
@@ -211,6 +215,35 @@ static void work(ox_pool *p, int index)
         word_signal(&p->done, 1, 1);
 }
 
+/* Threads that share a CPU take turns, and a scheduler may leave them together for milliseconds while
+ * another CPU idles.  A worker that finds the caller or a worker before it on its own CPU leaves: for a
+ * moment it is not allowed there. */
+#if defined(__linux__)
+static int current_cpu(void) { return sched_getcpu(); }
+
+static void keep_apart(worker *w)
+{
+    ox_pool *p = w->pool;
+    int here = sched_getcpu();
+    bool shared = here == atomic_load_explicit(&p->caller_cpu, memory_order_relaxed);
+    atomic_store_explicit(&w->cpu, here, memory_order_relaxed);
+    for (int i = 0; i + 1 < w->index; i++)
+        shared = shared || here == atomic_load_explicit(&p->workers[i].cpu, memory_order_relaxed);
+    cpu_set_t allowed, rest;
+    if (!shared || !p->spins || here < 0 || here >= CPU_SETSIZE || ox_clock_ns() - w->moved < MOVE_NS ||
+        sched_getaffinity(0, sizeof(allowed), &allowed) != 0)
+        return;
+    w->moved = ox_clock_ns();
+    rest = allowed;
+    CPU_CLR(here, &rest);
+    if (CPU_COUNT(&rest) > 0 && sched_setaffinity(0, sizeof(rest), &rest) == 0)
+        (void)sched_setaffinity(0, sizeof(allowed), &allowed);
+}
+#else
+static int current_cpu(void) { return -1; }
+static void keep_apart(worker *w) { (void)w; }
+#endif
+
 static void *worker_main(void *arg)
 {
     worker *w = arg;
@@ -222,6 +255,7 @@ static void *worker_main(void *arg)
         uint32_t seen = atomic_load(&p->wake.value);
         if (atomic_load(own) <= 0 && !atomic_load(&p->stop) && !spin_until(p, own, false))
             word_wait(&p->wake, seen); /* woken for a job, perhaps in place of another */
+        keep_apart(w);
         work(p, w->index);
     }
     return NULL;
@@ -271,6 +305,7 @@ void ox_pool_run(ox_pool *p, int64_t n_blocks, ox_block_fn *fn, void *ctx)
     }
     p->fn = fn;
     p->ctx = ctx;
+    atomic_store_explicit(&p->caller_cpu, current_cpu(), memory_order_relaxed);
     atomic_store_explicit(&p->pending, n_blocks, memory_order_relaxed);
     cut(p, n_blocks);
     int n_workers = p->n_threads - 1;
@@ -350,6 +385,7 @@ static ox_pool *pool_alloc(int n_threads)
     p->n_threads = 1;
     p->n_ranges = OX_MIN(n_threads, RANGES); /* a range whose thread cannot be started is left to others */
     p->spins = n_threads <= usable_cpus();
+    atomic_init(&p->caller_cpu, -1);
     return p;
 no_done:
     word_release(&p->wake);
@@ -367,7 +403,7 @@ ox_pool *ox_pool_create(int n_threads)
     ox_pool *p = pool_alloc(n_threads);
     for (int i = 1; p && i < n_threads; i++) {
         worker *w = &p->workers[i - 1];
-        *w = (worker){ .pool = p, .index = i };
+        *w = (worker){ .pool = p, .index = i, .cpu = -1 };
         int rc = start_worker(w);
         if (rc) {
             ox_log("%d of %d threads: %s", i, n_threads, strerror(rc));
