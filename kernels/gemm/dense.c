@@ -1,4 +1,5 @@
 #include "kernels/gemm/dense.h"
+#include "kernels/gemm/epilogue.h"
 
 #include <math.h>
 
@@ -27,19 +28,6 @@ ox_code ox_dense_prepare(ox_run *r, ox_dense *d, int64_t m, int64_t n, int64_t k
     return ox_activation_read(r, &d->act);
 }
 
-static void map_f32(size_t n, const void *x, void *y, const void *params)
-{
-    ((const ox_activation *)params)->map(n, x, y);
-}
-
-static void map_f64(size_t n, const void *vx, void *vy, const void *params)
-{
-    const double *x = vx;
-    double *y = vy;
-    for (size_t i = 0; i < n; i++)
-        y[i] = ((const ox_activation *)params)->exact(x[i]);
-}
-
 ox_code ox_dense_epilogue(ox_run *r, const ox_dense *d, ox_gemm_args *args, const ox_tensor *bias,
                           const void *add)
 {
@@ -50,18 +38,7 @@ ox_code ox_dense_epilogue(ox_run *r, const ox_dense *d, ox_gemm_args *args, cons
     args->ep.bias_col = bias ? bias->data : NULL;
     args->ep.residual = add;
     args->ep.ld_residual = d->plan.n;
-    if (d->act.kind == OX_ACTIVATION_CLIP) {
-        args->ep.act = OX_ACT_CLAMP;
-        args->ep.lo = d->act.lo;
-        args->ep.hi = d->act.hi;
-    } else if (d->act.kind == OX_ACTIVATION_LEAKY) {
-        args->ep.act = OX_ACT_LEAKY;
-        args->ep.slope = d->act.slope;
-    } else if (d->act.kind == OX_ACTIVATION_MAP) {
-        args->ep.act = OX_ACT_MAP;
-        args->ep.map = d->plan.f64 ? map_f64 : map_f32;
-        args->ep.params = &d->act;
-    }
+    ox_epilogue_activate(&args->ep, &d->act, NULL, d->plan.f64);
     return OX_OK;
 }
 
